@@ -1,0 +1,123 @@
+// Package keyspace owns the names of all Redis keys and the partition each one lives in, and nothing else: no client, no
+// commands, no values. Everything about one user carries the same hash tag, so that one script may change all of it
+// atomically on Redis Cluster too.
+//
+// Ids, slugs and client ids reach this package already checked against grammars without ':', '{' and '}'. Any other text a
+// person can choose is hashed before it becomes part of a name, so two different objects can never share a key.
+package keyspace
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+)
+
+// DefaultPartitions is the partition count of a new installation. It is stored under Meta at the first start and fixed from then on.
+const DefaultPartitions = 256
+
+// Meta names the hash with the facts of the installation: partition count, schema version. It has no partition since it is
+// read before the count is known.
+const Meta = "cs:meta"
+
+// Space derives key names for a fixed number of partitions. The zero value is not usable; see New.
+type Space struct {
+	partitions int
+	tags       []string
+}
+
+// New returns the key space of an installation with that many partitions. It panics unless 1 <= partitions <= 16384.
+func New(partitions int) Space {
+	if partitions < 1 || partitions > 16384 {
+		panic(fmt.Sprintf("keyspace: %d partitions, want 1 to 16384", partitions))
+	}
+	s := Space{partitions: partitions, tags: make([]string, partitions)}
+	for p := range s.tags {
+		s.tags[p] = fmt.Sprintf("cs:{%03d}:", p)
+	}
+	return s
+}
+
+// Partitions returns the partition count.
+func (s Space) Partitions() int { return s.partitions }
+
+// Partition returns the partition of the object with that id: FNV-1a (32 bit) modulo the count. It is stored data's address,
+// so it never changes.
+func (s Space) Partition(id string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	return int(h.Sum32() % uint32(s.partitions)) //nolint:gosec // 1 <= partitions <= 16384
+}
+
+func (s Space) tag(id string) string { return s.tags[s.Partition(id)] }
+
+// User names the hash with a user's record and credentials. Its fields: st (active, disabled, deleting, gone), un (canonical
+// username or ""), em (canonical verified e-mail or ""), o:<slug> per organisation, v (record version), op (operation that wrote
+// it), rec (the record), pw (password hash), ep (credentials epoch).
+func (s Space) User(id string) string { return s.tag(id) + "u:" + id }
+
+// Handle names the string with the id of the user a username or e-mail address names.
+func (s Space) Handle(kind, canonical string) string {
+	sum := sha256.Sum256([]byte(kind + "\x00" + canonical))
+	name := base64.RawURLEncoding.EncodeToString(sum[:])
+	return s.tag(name) + "h:" + name
+}
+
+// Entries names the hash of a document's entries. An empty app means the user-wide document.
+func (s Space) Entries(org, user, app string) string { return s.document("me:", org, user, app) }
+
+// Claims names the hash of a document's claim-visible values.
+func (s Space) Claims(org, user, app string) string { return s.document("mc:", org, user, app) }
+
+func (s Space) document(kind, org, user, app string) string {
+	name := s.tag(user) + kind + org + ":" + user
+	if app != "" {
+		name += ":" + app
+	}
+	return name
+}
+
+// AppDocuments names the set of a user's application documents, members "<org>:<app>".
+func (s Space) AppDocuments(user string) string { return s.tag(user) + "md:" + user }
+
+// Grant names the hash of one login's grant: its refresh family.
+func (s Space) Grant(user, org, grant string) string {
+	return s.tag(user) + "g:" + user + ":" + org + ":" + grant
+}
+
+// Grants names the sorted set of a user's grants, members "<org>:<grant>", scored by expiry in Unix milliseconds.
+func (s Space) Grants(user string) string { return s.tag(user) + "gs:" + user }
+
+// Denied names the string that marks one access token as revoked.
+func (s Space) Denied(subject, jti string) string {
+	return s.tag(subject) + "x:" + base64.RawURLEncoding.EncodeToString([]byte(subject)) + ":" + jti
+}
+
+// UsersOf names the sorted set of one partition's users of an organisation.
+func (s Space) UsersOf(partition int, org string) string { return s.tags[partition] + "uo:" + org }
+
+// Org names the hash of an organisation, Orgs the sorted set of one partition's organisations.
+func (s Space) Org(slug string) string    { return s.tag(slug) + "o:" + slug }
+func (s Space) Orgs(partition int) string { return s.tags[partition] + "os" }
+
+// Client names the hash of a client, ClientsOf the sorted set of one partition's clients of an organisation.
+func (s Space) Client(id string) string                    { return s.tag(id) + "c:" + id }
+func (s Space) ClientsOf(partition int, org string) string { return s.tags[partition] + "co:" + org }
+
+// APIToken names the hash of an operator's API token, APITokensOf the sorted set of one partition's tokens of an organisation.
+func (s Space) APIToken(id string) string                    { return s.tag(id) + "t:" + id }
+func (s Space) APITokensOf(partition int, org string) string { return s.tags[partition] + "to:" + org }
+
+// Limit names the bucket of one rate limit; the subject may be any text.
+func (s Space) Limit(kind, subject string) string {
+	sum := sha256.Sum256([]byte(subject))
+	name := base64.RawURLEncoding.EncodeToString(sum[:16])
+	return s.tag(name) + "l:" + kind + ":" + name
+}
+
+// Keys names the hash with the signing keys.
+func (s Space) Keys() string { return s.tags[0] + "keys" }
+
+// String describes the space for logs.
+func (s Space) String() string { return strconv.Itoa(s.partitions) + " partitions" }
