@@ -1,0 +1,71 @@
+package auth
+
+import (
+	"errors"
+	"time"
+)
+
+// Code classifies an Error. The OAuth codes are those of RFC 6749 §5.2; the rest belong to the API.
+type Code string
+
+// The codes. Every one has exactly one HTTP status and one form per dialect, decided in handlers/problem.
+const (
+	InvalidRequest       Code = "invalid_request"
+	InvalidClient        Code = "invalid_client"
+	InvalidGrant         Code = "invalid_grant"
+	UnauthorizedClient   Code = "unauthorized_client"
+	UnsupportedGrantType Code = "unsupported_grant_type"
+	InvalidScope         Code = "invalid_scope"
+	AccessDenied         Code = "access_denied"
+	InvalidCredentials   Code = "invalid_credentials" // a login that failed, whatever the cause
+	Unauthenticated      Code = "unauthenticated"     // a bearer that is missing or not valid
+	NotFound             Code = "not_found"
+	Conflict             Code = "conflict"
+	PreconditionFailed   Code = "precondition_failed"
+	Throttled            Code = "throttled"
+	Busy                 Code = "busy"
+	Unavailable          Code = "unavailable" // the outcome is unknown; repeating the request is safe
+)
+
+// Error is what every operation of this package fails with. Detail is written for the client and says what was wrong and what
+// is allowed; Err is the cause, for the log alone.
+type Error struct {
+	Code   Code
+	Detail string
+	// Field is the member or parameter at fault, or "".
+	Field string
+	// RetryAfter is how long to wait before trying again, or 0.
+	RetryAfter time.Duration
+	Err        error
+}
+
+func (e *Error) Error() string {
+	text := string(e.Code)
+	if e.Field != "" {
+		text += " (" + e.Field + ")"
+	}
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes errors.Is(err, &Error{Code: NotFound}) match by code.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code && t.Detail == "" && t.Err == nil
+}
+
+// CodeOf returns the code of the *Error in err's chain, or "".
+func CodeOf(err error) Code {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}

@@ -1,0 +1,4 @@
+package redisstore
+
+// ParseKeys is parseKeys for fuzzing.
+var ParseKeys = parseKeys
