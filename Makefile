@@ -1,0 +1,40 @@
+SHELL = bash
+.SHELLFLAGS = -eu -o pipefail -c
+
+LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 10s
+
+.PHONY: help
+help: ## Say what there is to make.
+	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile | expand -t 16
+
+.PHONY: build
+build: ## Build ./claimsmith as the Dockerfile does.
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o claimsmith ./cmd/claimsmith
+
+.PHONY: run
+run: ## Run a server for trying out, on loopback, with nothing kept.
+	go run ./cmd/claimsmith dev
+
+.PHONY: test
+test: ## Run every test.
+	go test ./...
+
+.PHONY: lint
+lint: ## Look for mistakes without running anything.
+	go vet ./...
+	go run $(LINT) run
+
+.PHONY: bench
+bench: ## Measure the server beside minimal baselines, with wrk, then each package by itself.
+	go run ./internal/bench
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME.
+	@go test -list '^Fuzz' ./... \
+	| awk '/^Fuzz/ { target[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, target[i]; n = 0 }' \
+	| while read -r package target; do \
+		echo "$$package $$target" && \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+	done
