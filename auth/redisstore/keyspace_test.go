@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -181,6 +182,58 @@ func TestExpiryIsComparedNotOnlyLeftToRedis(t *testing.T) {
 	if auth.CodeOf(err) != auth.InvalidGrant {
 		t.Errorf("an idle family answers %v, want invalid_grant", err)
 	}
+}
+
+// What a list would only leave out is not in its index either.
+func TestIndexesAreKeptClean(t *testing.T) {
+	c := redistest.Embedded(t).Client
+	s := open(c)
+	w := newWorld(t, s)
+	expect := func(key string, want ...string) {
+		t.Helper()
+		got, err := c.ZRange(t.Context(), key, 0, -1).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+			t.Errorf("%q differs:\n%s", key, diff)
+		}
+	}
+	left, clients := space.UsersOf(space.Partition("jane"), "other"), space.ClientsOf(space.Partition("web"), "acme")
+	tokens := space.APITokensOf(space.Partition("t1"), "acme")
+	expect(left, "jane")
+	expect(clients, "web")
+	expect(tokens, "t1")
+
+	w.user.Orgs = []string{"acme"}
+	if _, err := s.PutUser(t.Context(), w.user, nil, []string{"other"}, "leave"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.DeleteClient(t.Context(), w.client), s.DeleteAPIToken(t.Context(), w.token)); err != nil {
+		t.Fatal(err)
+	}
+	expect(left)
+	expect(clients)
+	expect(tokens)
+
+	// A login, and a rotation, forget the families that ended before.
+	families := space.Grants("jane")
+	expect(families, "acme:F1")
+	later := w.family
+	later.ID, later.AuthTime = "F2", w.now.Add(2*time.Hour)
+	if err := s.CreateFamily(t.Context(), later, []byte("x"), w.now.Add(5*time.Hour), 10); err != nil {
+		t.Fatal(err)
+	}
+	expect(families, "acme:F2")
+	third := w.family
+	third.ID = "F3"
+	if err := s.CreateFamily(t.Context(), third, []byte("x"), w.now.Add(3*time.Hour), 10); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Rotate(t.Context(), later.FamilyRef, w.rotation("x", "y", 1, 4*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	expect(families, "acme:F2")
 }
 
 // Row M-15: of a deleted user nothing remains but the mark that the id was used.

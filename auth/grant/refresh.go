@@ -1,0 +1,29 @@
+package grant
+
+import (
+	"context"
+	"strings"
+
+	"github.com/claimsmith/claimsmith/auth"
+)
+
+// Refresh is the refresh_token grant (RFC 6749 §6) with rotation (RFC 9700 §4.14.2).
+type Refresh struct {
+	Issuer *auth.Issuer
+}
+
+// Type implements Grant.
+func (Refresh) Type() string { return auth.GrantRefreshToken }
+
+// Authorize implements Grant.
+func (g Refresh) Authorize(ctx context.Context, client *auth.Client, r Request) (auth.Tokens, string, error) {
+	if r.RefreshToken == "" {
+		return auth.Tokens{}, "", &auth.Error{Code: auth.InvalidRequest, Field: "refresh_token", Detail: "refresh_token is required"}
+	}
+	tokens, family, err := g.Issuer.Refresh(ctx, client, r.RefreshToken, strings.Join(auth.Scopes(r.Scope), " "))
+	about := ""
+	if family.User != "" {
+		about = "user:" + family.User
+	}
+	return tokens, about, err
+}

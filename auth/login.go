@@ -1,0 +1,206 @@
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/claimsmith/claimsmith/internal/audit"
+)
+
+// Subject is the user tokens are issued to, in one organisation, and how he proved to be it.
+type Subject struct {
+	User     string
+	Org      string
+	AuthTime time.Time
+	// AMR are the methods used (RFC 8176), ACR the class they amount to.
+	AMR []string
+	ACR string
+	// Epoch is the user's credentials epoch at that moment.
+	Epoch uint64
+}
+
+// Login is an attempt to log in by password.
+type Login struct {
+	Username string
+	Password string
+	// Org is the organisation wanted, "" for the user's home organisation.
+	Org string
+	// Client is the client the login is for.
+	Client *Client
+	// Address is where the attempt comes from.
+	Address string
+}
+
+// LoginLimits are the attempts allowed before a login has to wait. A successful login gives the account's attempts back.
+type LoginLimits struct {
+	// PerAccount bounds the attempts on one account from one address, AllAccount those from all addresses together, and
+	// PerAddress those from one address on all accounts.
+	PerAccount, AllAccount, PerAddress Bucket
+}
+
+// DefaultLoginLimits stop guessing long before it pays and still let an office behind one address begin its day. A stranger can
+// slow an owner down only by spending AllAccount, and never lock him out for good (row L-09).
+var DefaultLoginLimits = LoginLimits{
+	PerAccount: Bucket{Kind: "login", Burst: 10, Period: 30 * time.Second},
+	AllAccount: Bucket{Kind: "account", Burst: 100, Period: 10 * time.Second},
+	PerAddress: Bucket{Kind: "address", Burst: 300, Period: 200 * time.Millisecond},
+}
+
+// Authenticator checks passwords.
+type Authenticator struct {
+	Users   UserStore
+	Hasher  *Hasher
+	Limiter Limiter
+	Limits  LoginLimits
+	// Registry knows which organisations are disabled.
+	Registry *Registry
+	Logger   *slog.Logger
+	Now      func() time.Time
+}
+
+// One answer for an unknown user, a wrong password, a user without one, a disabled user and a foreign organisation (row L-06).
+var errLogin = &Error{Code: InvalidCredentials, Detail: "the username or password is wrong"}
+
+// Authenticate returns who logged in. It fails with InvalidCredentials, Throttled, Busy or Unavailable, and takes as long for an
+// unknown user as for a wrong password. Where it fails, User says whose account was tried, if it exists, for the audit log alone.
+func (a *Authenticator) Authenticate(ctx context.Context, l Login) (Subject, error) {
+	user, hash, account, err := a.find(ctx, l.Username)
+	if err != nil {
+		return Subject{}, err
+	}
+	buckets := a.buckets(account, l.Address)
+	wait, err := a.Limiter.Take(ctx, buckets)
+	if err != nil {
+		return Subject{User: user.ID}, err
+	}
+	if wait > 0 {
+		return Subject{User: user.ID}, &Error{Code: Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
+	}
+	upgrade, err := a.verify(ctx, hash, l.Password)
+	if err != nil {
+		return Subject{User: user.ID}, err
+	}
+	org := l.Org
+	if org == "" {
+		org = homeFor(&user, l.Client)
+	}
+	if user.Disabled || !user.MemberOf(org) || !l.Client.Serves(org) {
+		return Subject{User: user.ID}, errLogin
+	}
+	if _, err := a.Registry.Org(ctx, org); CodeOf(err) == NotFound {
+		return Subject{User: user.ID}, errLogin
+	} else if err != nil {
+		return Subject{User: user.ID}, err
+	}
+	if err := a.Limiter.Reset(ctx, buckets[:2]); err != nil {
+		return Subject{User: user.ID}, err
+	}
+	if upgrade {
+		a.upgrade(ctx, user.ID, hash, l.Password)
+	}
+	return Subject{
+		User: user.ID, Org: org, AuthTime: a.Now(), AMR: []string{"pwd"}, ACR: "1", Epoch: user.Epoch,
+	}, nil
+}
+
+// homeFor picks the organisation of a login that names none: the home organisation, or the client's own where it serves only that.
+func homeFor(u *User, c *Client) string {
+	if !c.AllOrgs {
+		return c.Org
+	}
+	if len(u.Orgs) == 0 {
+		return DefaultOrg
+	}
+	return u.Orgs[0]
+}
+
+// find returns the user a name leads to and the name of his account for counting attempts, the same under all his names (row
+// L-07). Where there is none it returns a zero user, no hash, and the name itself.
+func (a *Authenticator) find(ctx context.Context, name string) (User, string, string, error) {
+	h, err := ParseHandle(name)
+	if err != nil {
+		return User{}, "", "name:" + name, nil //nolint:nilerr // a name that cannot exist is answered like one that does not
+	}
+	nobody := "name:" + string(h.Kind) + ":" + h.Canonical
+	id, err := a.Users.HandleOwner(ctx, h)
+	if err != nil {
+		return User{}, "", "", err
+	}
+	if id == "" {
+		return User{}, "", nobody, nil
+	}
+	user, hash, err := a.Users.User(ctx, id)
+	if CodeOf(err) == NotFound {
+		return User{}, "", nobody, nil
+	}
+	if err != nil {
+		return User{}, "", "", err
+	}
+	if user.Deleting || !owns(&user, h) {
+		return User{}, "", nobody, nil
+	}
+	return user, hash, "user:" + id, nil
+}
+
+// owns reports whether the record agrees that the handle is the user's: a handle can outlive a change that was cut off.
+func owns(u *User, h Handle) bool {
+	for _, own := range u.Handles() {
+		if own == h {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *Authenticator) buckets(account, address string) []Bucket {
+	one, all, from := a.Limits.PerAccount, a.Limits.AllAccount, a.Limits.PerAddress
+	one.Subject = account + "\x00" + address
+	all.Subject = account
+	from.Subject = address
+	return []Bucket{one, all, from}
+}
+
+func (a *Authenticator) verify(ctx context.Context, hash, password string) (upgrade bool, err error) {
+	if hash == "" {
+		if err := a.Hasher.Dummy(ctx, password); err != nil {
+			return false, err
+		}
+		return false, errLogin
+	}
+	ok, upgrade, err := a.Hasher.Verify(ctx, hash, password)
+	if err != nil {
+		return false, err
+	}
+	if !ok {
+		return false, errLogin
+	}
+	return upgrade, nil
+}
+
+// A hash that could not be upgraded now will be at the next login.
+func (a *Authenticator) upgrade(ctx context.Context, id, old, password string) {
+	hash, err := a.Hasher.Rehash(ctx, password)
+	if err == nil {
+		err = a.Users.UpgradePassword(ctx, id, old, hash)
+	}
+	if err != nil {
+		a.Logger.WarnContext(ctx, "password hash not upgraded", "user", id, "error", err)
+	}
+}
+
+// Outcome describes how an operation ended.
+func Outcome(action, actor string, err error) audit.Event {
+	e := audit.Event{Action: action, Actor: actor, Outcome: audit.Success}
+	if err == nil {
+		return e
+	}
+	e.Reason = string(CodeOf(err))
+	switch CodeOf(err) {
+	case Unavailable, Busy, "":
+		e.Outcome = audit.Failed
+	default:
+		e.Outcome = audit.Denied
+	}
+	return e
+}

@@ -1,0 +1,172 @@
+package auth
+
+import (
+	"crypto/subtle"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/claimsmith/claimsmith/claims"
+)
+
+// DefaultOrg is the slug of the organisation that always exists.
+const DefaultOrg = "default"
+
+// Org is an organisation: the boundary no object, token or operator crosses.
+type Org struct {
+	Slug     string `json:"-"`
+	Name     string `json:"name,omitempty"`
+	Disabled bool   `json:"disabled,omitempty"`
+	// ClaimsBudget is how many bytes of claims JSON a user's document may have; 0 means the server's default.
+	ClaimsBudget int `json:"claims_budget,omitempty"`
+	// Since is when the organisation was made or last enabled again: what was issued in it before stays dead (row A-06).
+	Since     time.Time `json:"since,omitzero"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	// Version counts the record's changes from 1; it is the ETag.
+	Version uint64 `json:"-"`
+}
+
+// User is a person who logs in. ID is the sub of every token: immutable and never reused.
+type User struct {
+	ID string `json:"-"`
+	// Username and Email are handles in canonical form (see ParseHandle), or "". An address names the user only once it is verified.
+	Username      string `json:"username,omitempty"`
+	Email         string `json:"email,omitempty"`
+	EmailVerified bool   `json:"email_verified,omitempty"`
+	// Orgs are the organisations the user belongs to, at least one; the first is the home organisation.
+	Orgs     []string       `json:"orgs"`
+	Disabled bool           `json:"disabled,omitempty"`
+	Profile  claims.Profile `json:"profile,omitzero"`
+	// Epoch changes whenever everything issued to the user so far must end: password change, disabling.
+	Epoch     uint64    `json:"-"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Version   uint64    `json:"-"`
+	// Deleting marks a user whose deletion has begun: gone for everyone, its remains still being removed.
+	Deleting bool `json:"-"`
+}
+
+// MemberOf reports whether the user belongs to org.
+func (u *User) MemberOf(org string) bool { return slices.Contains(u.Orgs, org) }
+
+// Handles are the names that lead to the user.
+func (u *User) Handles() []Handle {
+	var hs []Handle
+	if u.Username != "" {
+		hs = append(hs, Handle{Kind: KindUsername, Canonical: u.Username})
+	}
+	if u.Email != "" && u.EmailVerified {
+		hs = append(hs, Handle{Kind: KindEmail, Canonical: u.Email})
+	}
+	return hs
+}
+
+// Grant types a client may be allowed (RFC 6749 §4, §6).
+const (
+	GrantPassword          = "password"
+	GrantRefreshToken      = "refresh_token"
+	GrantClientCredentials = "client_credentials"
+)
+
+// Places metadata claims can appear in.
+const (
+	InAccessToken   = "access_token"
+	InIDToken       = "id_token"
+	InUserInfo      = "userinfo"
+	InIntrospection = "introspection"
+)
+
+// Client is an application that obtains tokens (RFC 6749 §2).
+type Client struct {
+	ID   string `json:"-"`
+	Org  string `json:"org"`
+	Name string `json:"name,omitempty"`
+	// SecretHash is the SHA-256 of the client's secret in base64url, or "" for a public client.
+	SecretHash string `json:"secret_hash,omitempty"`
+	// FirstParty clients belong to the operator and may take a user's password.
+	FirstParty bool     `json:"first_party,omitempty"`
+	GrantTypes []string `json:"grant_types"`
+	// Scopes the client may ask for.
+	Scopes []string `json:"scopes"`
+	// Audience of its users' access tokens; empty means the issuer itself.
+	Audience       []string `json:"audience,omitempty"`
+	AccessTokenAlg string   `json:"access_token_alg,omitempty"`
+	IDTokenAlg     string   `json:"id_token_alg,omitempty"`
+	// ClaimsIn names the places metadata claims appear in for this client, ClaimKeys the only keys it sees; nil means all.
+	ClaimsIn  []string `json:"claims_in"`
+	ClaimKeys []string `json:"claim_keys"`
+	// AllOrgs clients serve the users of every organisation, the others those of their own. Only an administrator may set it.
+	AllOrgs  bool `json:"all_orgs,omitempty"`
+	Disabled bool `json:"disabled,omitempty"`
+	// Since is when the client was made or last enabled again: what was issued to it, or to another of its id, before stays dead
+	// (rows A-06, M-15).
+	Since     time.Time `json:"since,omitzero"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Version   uint64    `json:"-"`
+}
+
+// Public reports whether the client has no secret.
+func (c *Client) Public() bool { return c.SecretHash == "" }
+
+// SecretIs compares a secret with the client's in constant time.
+func (c *Client) SecretIs(secret string) bool {
+	return !c.Public() && subtle.ConstantTimeCompare([]byte(hashSecret(secret)), []byte(c.SecretHash)) == 1
+}
+
+// Allows reports whether the client may use a grant type.
+func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// Serves reports whether users of an organisation may log in to the client.
+func (c *Client) Serves(org string) bool { return c.AllOrgs || c.Org == org }
+
+// Shows reports whether metadata claims appear for this client in a place.
+func (c *Client) Shows(place string) bool {
+	return c.ClaimsIn == nil || slices.Contains(c.ClaimsIn, place)
+}
+
+// Role is what an API token may do inside its organisation, each including the ones after it.
+type Role string
+
+// The roles.
+const (
+	RoleAdmin    Role = "admin"    // the whole installation; belongs to no organisation
+	RoleOperator Role = "operator" // reads and writes everything of its organisation
+	RoleReader   Role = "reader"   // reads everything of its organisation
+)
+
+// APIToken is an operator's credential. The text itself is shown once; only its hash is kept.
+type APIToken struct {
+	ID   string `json:"-"`
+	Name string `json:"name,omitempty"`
+	// Org is the organisation it works in; "" for RoleAdmin.
+	Org  string `json:"org,omitempty"`
+	Role Role   `json:"role"`
+	Hash string `json:"hash"`
+	// ExpiresAt is the end of its life; the zero time means none.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	CreatedAt time.Time `json:"created_at"`
+	CreatedBy string    `json:"created_by,omitempty"`
+	Version   uint64    `json:"-"`
+}
+
+// Scope values with a meaning of their own.
+const (
+	ScopeOpenID = "openid"
+	// ScopeAPI lets a machine client manage the users of its organisation (seed 002).
+	ScopeAPI = "iam/"
+)
+
+// Scopes splits a scope parameter into its values (RFC 6749 §3.3).
+func Scopes(scope string) []string { return strings.Fields(scope) }
+
+// HasScope reports whether a scope parameter contains a value.
+func HasScope(scope, value string) bool {
+	for s := range strings.SplitSeq(scope, " ") {
+		if s == value {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,186 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/claimsmith/claimsmith/auth"
+)
+
+// The values of a user's field st.
+const (
+	statusActive   = "active"
+	statusDisabled = "disabled"
+	statusDeleting = "deleting" // the record is still there
+	statusGone     = "gone"     // nothing is
+)
+
+var (
+	upgradeScript  = script("upgrade_password")
+	beginScript    = script("begin_delete")
+	finishScript   = script("finish_delete")
+	claimScript    = script("claim_handle")
+	releaseScript  = script("release_handle")
+	userFields     = []string{"v", "rec", "st", "ep"}
+	passwordFields = append(userFields[:len(userFields):len(userFields)], "pw")
+)
+
+func (s *Store) userObject(id string) object { return object{"user", id, s.space.User(id)} }
+
+func (s *Store) userIndexes(id string, orgs []string) []string {
+	keys := make([]string, len(orgs))
+	for i, org := range orgs {
+		keys[i] = s.space.UsersOf(s.space.Partition(id), org)
+	}
+	return keys
+}
+
+// membership is the field of a user's hash that stands for an organisation.
+func membership(org string) string { return "o:" + org }
+
+// User implements auth.UserStore.
+func (s *Store) User(ctx context.Context, id string) (auth.User, string, error) {
+	o := s.userObject(id)
+	row, err := s.rdb.HMGet(ctx, o.key, passwordFields...).Result()
+	if err != nil {
+		return auth.User{}, "", unavailable("read "+o.String(), err)
+	}
+	user, found, err := readUser(o, row)
+	switch {
+	case err != nil:
+		return auth.User{}, "", unavailable("read "+o.String(), err)
+	case !found:
+		return auth.User{}, "", notFound(o.kind)
+	}
+	password, _ := row[4].(string)
+	return user, password, nil
+}
+
+// readUser reads the values of userFields.
+func readUser(o object, row []any) (user auth.User, found bool, err error) {
+	user.ID = o.id
+	if user.Version, found, err = decode(o, row[0], row[1], &user); !found {
+		return user, false, err
+	}
+	switch row[2] {
+	case statusActive, statusDisabled:
+	case statusDeleting:
+		user.Deleting = true
+	default:
+		return user, false, fmt.Errorf("status %q", row[2])
+	}
+	user.Epoch, err = number(row[3])
+	return user, err == nil, err
+}
+
+// UserIDUsed implements auth.UserStore.
+func (s *Store) UserIDUsed(ctx context.Context, id string) (bool, error) {
+	o := s.userObject(id)
+	used, err := s.rdb.HExists(ctx, o.key, "st").Result()
+	if err != nil {
+		return false, unavailable("look for "+o.String(), err)
+	}
+	return used, nil
+}
+
+// PutUser implements auth.UserStore.
+func (s *Store) PutUser(ctx context.Context, u auth.User, password *string, leftOrgs []string, op string) (uint64, error) {
+	w := write{op: op, expected: u.Version, in: s.userIndexes(u.ID, u.Orgs), out: s.userIndexes(u.ID, leftOrgs)}
+	status, email := statusActive, ""
+	if u.Disabled {
+		status = statusDisabled
+	}
+	if u.EmailVerified {
+		email = u.Email
+	}
+	w.fields = append(w.fields, "st", status, "un", u.Username, "em", email, "ep", u.Epoch)
+	for _, org := range u.Orgs {
+		w.fields = append(w.fields, membership(org), "1")
+	}
+	if password != nil {
+		w.fields = append(w.fields, "pw", *password)
+	}
+	for _, org := range leftOrgs {
+		w.drop = append(w.drop, membership(org))
+	}
+	return put(ctx, s, s.userObject(u.ID), &u, w)
+}
+
+// UpgradePassword implements auth.UserStore.
+func (s *Store) UpgradePassword(ctx context.Context, id, from, to string) error {
+	if _, err := s.runner.Run(ctx, upgradeScript, []string{s.space.User(id)}, from, to); err != nil {
+		return unavailable("upgrade the password of user:"+id, err)
+	}
+	return nil
+}
+
+// BeginDelete implements auth.UserStore. From its first step on the user is not active, so no family of his lives and none can be
+// added; the second removes what is left of them, which may take several scripts, as a script's keys must be known to its caller.
+func (s *Store) BeginDelete(ctx context.Context, u auth.User) error {
+	o := s.userObject(u.ID)
+	doing := "begin the deletion of " + o.String()
+	keys := append([]string{o.key}, s.userIndexes(u.ID, u.Orgs)...)
+	if _, err := s.runner.Run(ctx, beginScript, keys, o.id, u.Version); err != nil {
+		return refused(doing, err, map[string]*auth.Error{"NOTFOUND": notFound(o.kind), "STALE": errStale})
+	}
+	if err := s.endFamilies(ctx, u.ID); err != nil {
+		return unavailable(doing, err)
+	}
+	return nil
+}
+
+// FinishDelete implements auth.UserStore.
+func (s *Store) FinishDelete(ctx context.Context, id string) error {
+	o := s.userObject(id)
+	if _, err := s.runner.Run(ctx, finishScript, []string{o.key, s.space.Grants(id)}); err != nil {
+		return refused("finish the deletion of "+o.String(), err, map[string]*auth.Error{
+			"NOTFOUND": notFound(o.kind),
+			"STALE":    {Code: auth.PreconditionFailed, Detail: "the deletion of this user has not begun"},
+		})
+	}
+	return nil
+}
+
+// ClaimHandle implements auth.UserStore.
+func (s *Store) ClaimHandle(ctx context.Context, h auth.Handle, id, from string) (owner string, err error) {
+	reply, err := s.runner.Run(ctx, claimScript, []string{s.handle(h)}, id, from)
+	if err != nil {
+		return "", unavailable("claim a handle", err)
+	}
+	owner, ok := reply.(string)
+	if !ok {
+		return "", unavailable("claim a handle", fmt.Errorf("unexpected reply %T", reply))
+	}
+	return owner, nil
+}
+
+// ReleaseHandle implements auth.UserStore.
+func (s *Store) ReleaseHandle(ctx context.Context, h auth.Handle, id string) error {
+	if _, err := s.runner.Run(ctx, releaseScript, []string{s.handle(h)}, id); err != nil {
+		return unavailable("release a handle", err)
+	}
+	return nil
+}
+
+// HandleOwner implements auth.UserStore.
+func (s *Store) HandleOwner(ctx context.Context, h auth.Handle) (string, error) {
+	owner, err := s.rdb.Get(ctx, s.handle(h)).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", unavailable("look up a handle", err)
+	}
+	return owner, nil
+}
+
+func (s *Store) handle(h auth.Handle) string { return s.space.Handle(string(h.Kind), h.Canonical) }
+
+// Users implements auth.UserStore.
+func (s *Store) Users(ctx context.Context, org string, p auth.Page) (users []auth.User, next string, err error) {
+	index := func(partition int) string { return s.space.UsersOf(partition, org) }
+	return list(ctx, s, index, p, s.userObject, userFields, func(o object, row []any) (auth.User, bool, error) {
+		user, found, err := readUser(o, row)
+		return user, found && !user.Deleting && user.MemberOf(org), err
+	})
+}

@@ -1,0 +1,393 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/claimsmith/claimsmith/claims"
+	"github.com/claimsmith/claimsmith/internal/audit"
+)
+
+// Eraser removes what other packages keep about a user. *metadata.Service is one.
+type Eraser interface {
+	// EraseUser removes all of it in the given organisations; removing what is gone already is no error.
+	EraseUser(ctx context.Context, user string, orgs []string) error
+}
+
+// Users manages users. Whoever operates a user's home organisation manages the person: name, password, existence. Operators of
+// further organisations he belongs to see him there and no more, so that sharing a user never means sharing his account.
+type Users struct {
+	Store    UserStore
+	Registry *Registry
+	Callers  *Callers
+	Hasher   *Hasher
+	Limiter  Limiter
+	Eraser   Eraser
+	Audit    audit.Log
+	Now      func() time.Time
+}
+
+// NewUser describes a user to create. Password and PasswordHash exclude each other; neither means that the user cannot log in
+// by password.
+type NewUser struct {
+	ID            string // "" for a generated one
+	Username      string
+	Email         string
+	EmailVerified bool
+	Password      string
+	PasswordHash  string // of one of the formats CheckImported names
+	Profile       claims.Profile
+}
+
+// UserChange changes the fields that are not nil.
+type UserChange struct {
+	Username      *string
+	Email         *string
+	EmailVerified *bool
+	Disabled      *bool
+	Orgs          *[]string // administrators only
+	Profile       func(*claims.Profile)
+}
+
+// UserByHandle returns the id a canonical handle leads to, "" if none. Whether the handle is still the user's shows in his record.
+func (s *Users) UserByHandle(ctx context.Context, canonical, kind string) (string, error) {
+	return s.Store.HandleOwner(ctx, Handle{Kind: HandleKind(kind), Canonical: canonical})
+}
+
+// Find resolves what a path or a query names a user by, in an organisation the caller may see: id, username, verified address, or
+// "me". Every failure is the same NotFound.
+func (s *Users) Find(ctx context.Context, caller *Caller, orgName, name string) (User, error) {
+	org := caller.orgOf(orgName)
+	self, isUser := caller.Self(org)
+	if !isUser && !caller.MayRead(org) {
+		return User{}, errNotFound("user")
+	}
+	if name == "me" {
+		name = self
+	}
+	user, err := s.lookup(ctx, name)
+	if err != nil {
+		return User{}, err
+	}
+	if user.Deleting || !user.MemberOf(org) || isUser && user.ID != self {
+		return User{}, errNotFound("user")
+	}
+	return user, nil
+}
+
+func (s *Users) lookup(ctx context.Context, name string) (User, error) {
+	if ValidUserID(name) {
+		user, _, err := s.Store.User(ctx, name)
+		if CodeOf(err) != NotFound {
+			return user, err
+		}
+	}
+	h, err := ParseHandle(name)
+	if err != nil {
+		return User{}, errNotFound("user")
+	}
+	id, err := s.Store.HandleOwner(ctx, h)
+	if err != nil {
+		return User{}, err
+	}
+	if id == "" {
+		return User{}, errNotFound("user")
+	}
+	user, _, err := s.Store.User(ctx, id)
+	if err == nil && !owns(&user, h) {
+		return User{}, errNotFound("user")
+	}
+	return user, err
+}
+
+// List pages through the users of an organisation.
+func (s *Users) List(ctx context.Context, caller *Caller, orgName string, p Page) ([]User, string, error) {
+	org := caller.orgOf(orgName)
+	if !caller.MayRead(org) {
+		return nil, "", errNotFound("organisation")
+	}
+	return s.Store.Users(ctx, org, p)
+}
+
+// managed is Find for a change to the person: the caller must operate the home organisation.
+func (s *Users) managed(ctx context.Context, caller *Caller, org, name string) (User, error) {
+	user, err := s.Find(ctx, caller, org, name)
+	if err != nil {
+		return User{}, err
+	}
+	if !caller.MayWrite(user.Orgs[0]) {
+		return User{}, errForbidden("change this user")
+	}
+	return user, nil
+}
+
+// unlessChanged makes a change that starts with reading the object. A caller who does not say which version he means does not care
+// that somebody else changed it in between, so then it is made again.
+func unlessChanged(want *uint64, change func() error) error {
+	const attempts = 8
+	for n := 1; ; n++ {
+		err := change()
+		if want != nil || n == attempts || CodeOf(err) != PreconditionFailed {
+			return err
+		}
+	}
+}
+
+func checkVersion(got uint64, want *uint64) error {
+	if want != nil && *want != got {
+		return &Error{Code: PreconditionFailed, Detail: "the object was changed by somebody else"}
+	}
+	return nil
+}
+
+// Create adds a user to an organisation the caller operates. idempotencyKey, if not "", makes repeating the same call return the
+// user it created before.
+func (s *Users) Create(ctx context.Context, caller *Caller, orgName string, n NewUser, idempotencyKey string) (User, error) {
+	user, err := s.create(ctx, caller, caller.orgOf(orgName), n, idempotencyKey)
+	s.record(ctx, "user.create", caller, caller.orgOf(orgName), user.ID, err)
+	return user, err
+}
+
+func (s *Users) create(ctx context.Context, caller *Caller, org string, n NewUser, idempotencyKey string) (User, error) {
+	if err := caller.refuse(caller.MayWrite(org), org, "user"); err != nil {
+		return User{}, err
+	}
+	if _, err := s.Registry.Org(ctx, org); err != nil {
+		return User{}, err
+	}
+	user, err := s.newUser(n, org)
+	if err != nil {
+		return User{}, err
+	}
+	op := newOperation()
+	if idempotencyKey != "" {
+		op = hashSecret(strings.Join([]string{"create user", caller.Ref(), org, idempotencyKey}, "\x00"))
+		if n.ID == "" {
+			user.ID = apiTokenID("user id\x00" + op)
+		}
+	}
+	hash, err := s.passwordHash(ctx, n, &user)
+	if err != nil {
+		return User{}, err
+	}
+	if err := s.noOneIsCalled(ctx, &user); err != nil {
+		return User{}, err
+	}
+	if err := s.claimHandles(ctx, user.Handles(), user.ID); err != nil {
+		return User{}, err
+	}
+	user.Version, err = s.Store.PutUser(ctx, user, &hash, nil, op)
+	if idempotencyKey != "" && (err == nil || CodeOf(err) == Conflict) {
+		// A store that remembers the operation does not say whether it wrote this user then or another one.
+		user, err = s.createdBefore(ctx, &user)
+		if err != nil {
+			return User{}, err
+		}
+	}
+	if CodeOf(err) == Conflict {
+		s.releaseHandles(ctx, user.Handles(), user.ID)
+		return User{}, &Error{Code: Conflict, Field: "id", Detail: "this id is or was in use", Err: err}
+	}
+	if err != nil {
+		return User{}, err
+	}
+	if err := s.confirmHandles(ctx, &user); err != nil {
+		if CodeOf(err) == Conflict {
+			err = errors.Join(err, s.Store.BeginDelete(ctx, user), s.Store.FinishDelete(ctx, user.ID))
+		}
+		return User{}, err
+	}
+	return user, nil
+}
+
+// createdBefore answers a repeated call with the user as he is now, if it asks for the same one.
+func (s *Users) createdBefore(ctx context.Context, asked *User) (User, error) {
+	user, _, err := s.Store.User(ctx, asked.ID)
+	if CodeOf(err) == NotFound || err == nil && (user.Deleting || !user.MemberOf(asked.Orgs[0]) ||
+		user.Username != asked.Username || user.Email != asked.Email) {
+		s.releaseHandles(ctx, without(asked.Handles(), user.Handles()), asked.ID)
+		return User{}, &Error{Code: Conflict, Field: "Idempotency-Key", Detail: "this key was used to create another user"}
+	}
+	return user, err
+}
+
+func (s *Users) newUser(n NewUser, org string) (User, error) {
+	now := s.Now()
+	user := User{ID: n.ID, Orgs: []string{org}, Profile: n.Profile, CreatedAt: now, UpdatedAt: now}
+	if n.ID == "" {
+		user.ID = NewUserID()
+	} else if !ValidUserID(n.ID) || reserved[n.ID] {
+		return User{}, &Error{Code: InvalidRequest, Field: "id", Detail: "1 to 64 of A-Z a-z 0-9 _ -, and not a reserved word"}
+	}
+	if err := setNames(&user, &n.Username, &n.Email, &n.EmailVerified); err != nil {
+		return User{}, err
+	}
+	if err := checkProfile(&user.Profile); err != nil {
+		return User{}, err
+	}
+	if (n.Password != "" || n.PasswordHash != "") && len(user.Handles()) == 0 {
+		return User{}, &Error{
+			Code: InvalidRequest, Field: "username",
+			Detail: "a user with a password needs a name to log in by: a username, or an email with email_verified true",
+		}
+	}
+	return user, nil
+}
+
+// Update changes a user. want, if not nil, is the version the change is based on.
+func (s *Users) Update(ctx context.Context, caller *Caller, orgName, name string, want *uint64, c UserChange) (User, error) {
+	var user User
+	err := unlessChanged(want, func() (err error) {
+		if user, err = s.managed(ctx, caller, orgName, name); err == nil {
+			user, err = s.update(ctx, caller, user, want, c)
+		}
+		return err
+	})
+	s.record(ctx, "user.update", caller, caller.orgOf(orgName), user.ID, err)
+	return user, err
+}
+
+func (s *Users) update(ctx context.Context, caller *Caller, user User, want *uint64, c UserChange) (User, error) {
+	if err := checkVersion(user.Version, want); err != nil {
+		return user, err
+	}
+	old := user
+	user.Orgs = slices.Clone(old.Orgs)
+	if err := setNames(&user, c.Username, c.Email, c.EmailVerified); err != nil {
+		return old, err
+	}
+	if c.Profile != nil {
+		c.Profile(&user.Profile)
+		if err := checkProfile(&user.Profile); err != nil {
+			return old, err
+		}
+	}
+	if c.Disabled != nil && *c.Disabled != user.Disabled {
+		user.Disabled = *c.Disabled
+		if user.Disabled {
+			user.Epoch++ // what was issued stays dead when the user is enabled again (row A-06)
+		}
+	}
+	left, err := s.setOrgs(ctx, caller, &user, c.Orgs)
+	if err != nil {
+		return old, err
+	}
+	if len(left) > 0 {
+		user.Epoch++ // who comes back to an organisation does not get his old logins back
+	}
+	if len(left) > 0 {
+		user.Epoch++ // should he come back, what he has of there stays dead (row M-15)
+	}
+	user.UpdatedAt = s.Now()
+	if err := s.noOneIsCalled(ctx, &user); err != nil {
+		return old, err
+	}
+	op := newOperation()
+	gained := without(user.Handles(), old.Handles())
+	if err := s.claimHandles(ctx, gained, user.ID); err != nil {
+		return old, err
+	}
+	user.Version, err = s.Store.PutUser(ctx, user, nil, left, op)
+	if err != nil {
+		if CodeOf(err) != Unavailable {
+			s.releaseHandles(ctx, gained, user.ID)
+		}
+		return old, err
+	}
+	s.releaseHandles(ctx, without(old.Handles(), user.Handles()), user.ID)
+	s.Callers.Forget()
+	if len(left) > 0 {
+		if err := s.Eraser.EraseUser(ctx, user.ID, left); err != nil {
+			return user, err
+		}
+	}
+	return user, nil
+}
+
+func (s *Users) setOrgs(ctx context.Context, caller *Caller, u *User, orgs *[]string) (left []string, err error) {
+	if orgs == nil {
+		return nil, nil
+	}
+	if !caller.IsAdmin() {
+		return nil, errForbidden("change the organisations of a user")
+	}
+	if !isSlugList(*orgs) {
+		return nil, &Error{Code: InvalidRequest, Field: "orgs", Detail: "a list of at least one organisation"}
+	}
+	for n, org := range *orgs {
+		if slices.Contains((*orgs)[:n], org) {
+			return nil, &Error{Code: InvalidRequest, Field: "orgs", Detail: "an organisation is named twice"}
+		}
+		if _, err := s.Registry.Org(ctx, org); CodeOf(err) == NotFound {
+			return nil, &Error{Code: InvalidRequest, Field: "orgs", Detail: "there is no organisation " + org}
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	left = without(u.Orgs, *orgs)
+	u.Orgs = slices.Clone(*orgs)
+	return left, nil
+}
+
+func without[T comparable](all, drop []T) []T {
+	var rest []T
+	for _, v := range all {
+		if !slices.Contains(drop, v) {
+			rest = append(rest, v)
+		}
+	}
+	return rest
+}
+
+// Delete removes a user with everything that is his. It can be repeated until it succeeds: from the first step on the user is
+// gone for everyone but Delete.
+func (s *Users) Delete(ctx context.Context, caller *Caller, orgName, name string, want *uint64) error {
+	id, err := s.delete(ctx, caller, caller.orgOf(orgName), name, want)
+	s.record(ctx, "user.delete", caller, caller.orgOf(orgName), id, err)
+	return err
+}
+
+func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, want *uint64) (string, error) {
+	if !caller.MayRead(org) {
+		return "", errNotFound("user")
+	}
+	user, err := s.lookup(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if !user.MemberOf(org) {
+		return "", errNotFound("user")
+	}
+	if !caller.MayWrite(user.Orgs[0]) {
+		return user.ID, errForbidden("delete this user")
+	}
+	if !user.Deleting {
+		if err := checkVersion(user.Version, want); err != nil {
+			return user.ID, err
+		}
+	}
+	if err := s.Store.BeginDelete(ctx, user); err != nil {
+		return user.ID, err
+	}
+	s.Callers.Forget()
+	if err := s.Eraser.EraseUser(ctx, user.ID, user.Orgs); err != nil {
+		return user.ID, err
+	}
+	if err := s.Store.FinishDelete(ctx, user.ID); err != nil {
+		return user.ID, err
+	}
+	s.releaseHandles(ctx, user.Handles(), user.ID)
+	return user.ID, nil
+}
+
+func (s *Users) record(ctx context.Context, action string, caller *Caller, org, id string, err error) {
+	e := Outcome(action, caller.Ref(), err)
+	e.Org = org
+	if id != "" {
+		e.Target = "user:" + id
+	}
+	s.Audit.Record(ctx, e)
+}
