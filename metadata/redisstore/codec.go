@@ -1,0 +1,134 @@
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/claimsmith/claimsmith/metadata"
+)
+
+// The formats in Redis, written by apply.lua. A document is two hashes.
+//
+// Entries: field = key, value = `<+ or -><kind> <revision> <created> <changed> <writer> <value>`, + marking a profile
+// claim, the times in Unix milliseconds to base 36, the value's exact bytes last. Field "" = `<revision> <bytes> <author>
+// <operation>@<time>,…`: the document's revision, the length of all keys and values, its first writer, the latest
+// operations. An entry's writer is left empty when it is the document's author, as it mostly is: that is a fifth of the memory.
+//
+// Claims: field = key, value = the exact JSON, for the entries marked + alone. Field "" = the document's revision.
+const headerField = ""
+
+// A parsed text has exactly one spelling: writing what was parsed gives the same bytes.
+
+func formatTime(t time.Time) string { return strconv.FormatInt(max(0, t.UnixMilli()), 36) }
+
+func parseTime(s string, t *time.Time) bool {
+	var ms uint64
+	ok := parseUint(s, 36, &ms) && ms <= 1<<53
+	*t = time.UnixMilli(int64(ms)).UTC() //nolint:gosec // bounded above
+	return ok
+}
+
+// parseUint reads digits 0-9 a-z to a base, without a leading zero.
+func parseUint(s string, base uint64, n *uint64) bool {
+	if s == "" || s[0] == '0' && s != "0" {
+		return false
+	}
+	*n = 0
+	for i := range len(s) {
+		digit := uint64(s[i] - '0')
+		if 'a' <= s[i] && s[i] <= 'z' {
+			digit = uint64(s[i]-'a') + 10
+		} else if s[i] > '9' {
+			return false
+		}
+		if digit >= base || *n > (math.MaxUint64-digit)/base {
+			return false
+		}
+		*n = *n*base + digit
+	}
+	return true
+}
+
+// parseHeader reads field "".
+func parseHeader(stored string) (revision uint64, author string, err error) {
+	text, rest, _ := strings.Cut(stored, " ")
+	_, rest, _ = strings.Cut(rest, " ")
+	author, _, complete := strings.Cut(rest, " ")
+	if !complete || author == "" || !parseUint(text, 10, &revision) {
+		return 0, "", errors.New("malformed header")
+	}
+	return revision, author, nil
+}
+
+// parseEntry reads the field of a key in a document of that author.
+func parseEntry(key, stored, author string) (metadata.Entry, error) {
+	flags, rest, _ := strings.Cut(stored, " ")
+	revision, rest, _ := strings.Cut(rest, " ")
+	created, rest, _ := strings.Cut(rest, " ")
+	changed, rest, _ := strings.Cut(rest, " ")
+	writer, value, complete := strings.Cut(rest, " ")
+
+	e := metadata.Entry{Key: key, ChangedBy: writer}
+	if writer == "" {
+		e.ChangedBy = author
+	}
+	ok := complete && writer != author && len(flags) == 2 && (flags[0] == '+' || flags[0] == '-')
+	if ok {
+		e.ProfileClaim = flags[0] == '+'
+		kind := metadata.Kind(flags[1])
+		ok = kind == metadata.KindJSON || kind == metadata.KindBytes
+		e.Value = metadata.Restore(kind, value)
+	}
+	ok = ok && parseUint(revision, 10, &e.Revision)
+	ok = ok && parseTime(created, &e.CreatedAt)
+	ok = ok && parseTime(changed, &e.ChangedAt)
+	if !ok {
+		return metadata.Entry{}, fmt.Errorf("malformed entry %q", key)
+	}
+	return e, nil
+}
+
+// parseDocument reads the fields of an entries hash.
+func parseDocument(fields map[string]string) (metadata.Document, error) {
+	if len(fields) == 0 {
+		return metadata.Document{}, nil
+	}
+	revision, author, err := parseHeader(fields[headerField])
+	if err != nil {
+		return metadata.Document{}, err
+	}
+	doc := metadata.Document{Revision: revision, Entries: make([]metadata.Entry, 0, len(fields)-1)}
+	for key, stored := range fields {
+		if key == headerField {
+			continue
+		}
+		e, err := parseEntry(key, stored, author)
+		if err != nil {
+			return metadata.Document{}, err
+		}
+		doc.Entries = append(doc.Entries, e)
+	}
+	slices.SortFunc(doc.Entries, func(a, b metadata.Entry) int { return strings.Compare(a.Key, b.Key) })
+	return doc, nil
+}
+
+// parseClaims reads a claims hash.
+func parseClaims(fields map[string]string) (claims []metadata.Claim, revision uint64, err error) {
+	if len(fields) > 1 {
+		claims = make([]metadata.Claim, 0, len(fields)-1)
+	}
+	for key, value := range fields {
+		if key != headerField {
+			claims = append(claims, metadata.Claim{Key: key, JSON: value})
+		} else if !parseUint(value, 10, &revision) {
+			return nil, 0, errors.New("malformed claims")
+		}
+	}
+	slices.SortFunc(claims, func(a, b metadata.Claim) int { return strings.Compare(a.Key, b.Key) })
+	return claims, revision, nil
+}
