@@ -96,11 +96,14 @@ func (c *Callers) accessToken(ctx context.Context, text string) (knownCaller, er
 	if err != nil {
 		return knownCaller{}, err
 	}
-	if t.Subject == t.ClientID {
+	if isMachine(t) {
 		return c.machine(ctx, t, client)
 	}
 	return c.person(ctx, t, client)
 }
+
+// isMachine tells a client's own token from a user's, which comes from a login.
+func isMachine(t *claims.Access) bool { return t.Subject == t.ClientID && t.SessionID == "" }
 
 // A machine client manages its own organisation if its token was made for the API, by scope and by audience.
 func (c *Callers) machine(ctx context.Context, t *claims.Access, client *Client) (knownCaller, error) {

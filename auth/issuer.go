@@ -131,6 +131,9 @@ func (i *Issuer) Refresh(ctx context.Context, client *Client, text, scope string
 		Successor: sha256Sum(secret), Wrapped: wrap(secret, old.secret),
 		Now: now, Grace: i.Lifetimes.RefreshGrace, IdleUntil: now.Add(i.Lifetimes.RefreshIdle),
 	})
+	if CodeOf(err) == InvalidGrant {
+		err = &Error{Code: InvalidGrant, Detail: errRefresh.Detail, Err: err} // why is nothing for the client
+	}
 	if err != nil {
 		return Tokens{}, old.FamilyRef, err
 	}

@@ -52,9 +52,15 @@ type UserChange struct {
 	Profile       func(*claims.Profile)
 }
 
-// UserByHandle returns the id a canonical handle leads to, "" if none. Whether the handle is still the user's shows in his record.
-func (s *Users) UserByHandle(ctx context.Context, canonical, kind string) (string, error) {
-	return s.Store.HandleOwner(ctx, Handle{Kind: HandleKind(kind), Canonical: canonical})
+// UserByName returns the id a username or address leads to, "" if none, and the name in canonical form. Whether it is still the
+// user's shows in his record.
+func (s *Users) UserByName(ctx context.Context, name string) (id, canonical string, err error) {
+	h, err := ParseHandle(name)
+	if err != nil {
+		return "", "", nil //nolint:nilerr // what cannot be a name leads to nobody
+	}
+	id, err = s.Store.HandleOwner(ctx, h)
+	return id, h.Canonical, err
 }
 
 // Find resolves what a path or a query names a user by, in an organisation the caller may see: id, username, verified address, or

@@ -3,10 +3,6 @@ package metadata
 import (
 	"context"
 	"errors"
-	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/claimsmith/claimsmith/internal/audit"
 )
@@ -24,17 +20,11 @@ type Caller interface {
 	Self(org string) (userID string, ok bool)
 }
 
-// The kinds of handle a Directory knows.
-const (
-	HandleUsername = "username"
-	HandleEmail    = "email"
-)
-
-// Directory finds users by handle.
+// Directory finds users by the names people call them. *auth.Users is one.
 type Directory interface {
-	// UserByHandle returns the id of the user whom a username or e-mail address in canonical form leads to, "" when it leads
-	// to nobody. It may be out of date: the store compares Owner.Handle.
-	UserByHandle(ctx context.Context, canonical, kind string) (id string, err error)
+	// UserByName returns the id of the user whom a username or e-mail address leads to, and the name in canonical form; the id is
+	// "" where it leads to nobody or cannot be a name. It may be out of date: the store compares Owner.Handle.
+	UserByName(ctx context.Context, name string) (id, canonical string, err error)
 }
 
 // Target names the document a request is about.
@@ -148,41 +138,15 @@ func (s *Service) self(ctx context.Context, c Caller, o Owner, name string) (Own
 
 func (s *Service) byHandle(ctx context.Context, o Owner, name string) (Owner, error) {
 	o.User = ""
-	canonical, kind, ok := canonicalHandle(name)
-	if !ok {
-		return o, ErrUserNotFound
-	}
-	id, err := s.Directory.UserByHandle(ctx, canonical, kind)
+	id, canonical, err := s.Directory.UserByName(ctx, name)
 	if err != nil {
-		return o, Unknown("find user by "+kind, err)
+		return o, Unknown("find user by name", err)
 	}
 	if id == "" {
 		return o, ErrUserNotFound
 	}
 	o.User, o.Handle = id, canonical
 	return o, nil
-}
-
-// canonicalHandle returns the form in which handles are compared: NFC, ASCII letters in lower case.
-func canonicalHandle(name string) (canonical, kind string, ok bool) {
-	if name == "" || !utf8.ValidString(name) {
-		return "", "", false
-	}
-	kind = HandleUsername
-	switch strings.Count(name, "@") {
-	case 0:
-	case 1:
-		kind = HandleEmail
-	default:
-		return "", "", false
-	}
-	lower := func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r | 0x20
-		}
-		return r
-	}
-	return strings.Map(lower, norm.NFC.String(name)), kind, true
 }
 
 func (s *Service) recordWrite(ctx context.Context, c Caller, org, user string, err error) {

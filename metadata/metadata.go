@@ -112,6 +112,8 @@ type Patch struct {
 	KeepClaims bool
 	If         Precondition
 	Limits     Limits
+	// Brief spares reading the rest: of the entries, the document returned has only those that Set names.
+	Brief bool
 	// ChangedBy is recorded with every entry set. It contains no white space.
 	ChangedBy string
 	At        time.Time

@@ -20,6 +20,8 @@ type Change struct {
 	Delete []string
 	// Replace removes all other entries the caller may remove.
 	Replace bool
+	// Brief is as in Patch.
+	Brief bool
 }
 
 // Service is the rules of metadata. It is safe for concurrent use.
@@ -147,7 +149,7 @@ const opLength = 13
 
 // patch checks a change, as far as that does not depend on who the user is, and makes it canonical.
 func (s *Service) patch(c Caller, change Change, pre Precondition) (Patch, error) {
-	p := Patch{Replace: change.Replace, If: pre, ChangedBy: c.Ref(), At: s.Now(), Op: rand.Text()[:opLength]}
+	p := Patch{Replace: change.Replace, Brief: change.Brief, If: pre, ChangedBy: c.Ref(), At: s.Now(), Op: rand.Text()[:opLength]}
 	if pre.Key != "" {
 		if err := CheckKey(pre.Key); err != nil {
 			return p, err

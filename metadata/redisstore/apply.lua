@@ -9,13 +9,15 @@
 --        9 member of the application documents, '' for a user-wide document
 --       10 most applications  11 most entries  12 most bytes of keys and values  13 most bytes of claims
 --       14 key the precondition is about, '' for the document  15 If-Match  16 If-None-Match: '' or '*' or ' 7 12 '
---       17 number of keys to delete, the keys, then for every entry to set: key, flags, value
--- Reply: the fields and values of the entries hash, or an error: NOTFOUND, PRECONDITION, CLAIM <key>,
+--       17 '1' for a brief reply
+--       18 number of keys to delete, the keys, then for every entry to set: key, flags, value
+-- Reply: the fields and values of the entries hash, in brief only those of the header and of the keys to set; or an error: NOTFOUND, PRECONDITION, CLAIM <key>,
 --        LIMIT <what> <would be> <limit>, CONFLICT <key> <key>.
 
 local user, entries, claims, documents = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local operation, now, writer = ARGV[4], ARGV[5], ARGV[6]
-local replace, keepClaims, document = ARGV[7] == '1', ARGV[8] == '1', ARGV[9]
+local replace, keepClaims, document, brief = ARGV[7] == '1', ARGV[8] == '1', ARGV[9], ARGV[17] == '1'
+local firstSet = 19 + tonumber(ARGV[18])
 
 -- How long operations are remembered, and in how many bytes: room for 32 of the service's.
 local REMEMBERED_MS, REMEMBERED_BYTES = 10000, 736
@@ -29,22 +31,37 @@ if (record[1] ~= 'active' and record[1] ~= 'disabled') or record[2] ~= '1' or (r
   return redis.error_reply('NOTFOUND no such user')
 end
 
+-- What is stored of all that the change is about, by field, false where there is nothing.
+local stored, about = {}, {'', ARGV[14]}
+for i = 19, firstSet - 1 do about[#about + 1] = ARGV[i] end
+for i = firstSet, #ARGV, 3 do about[#about + 1] = ARGV[i] end
+for from = 1, #about, 1000 do
+  local to = math.min(from + 999, #about)
+  local found = redis.call('HMGET', entries, unpack(about, from, to))
+  for i = from, to do stored[about[i]] = found[i - from + 1] end
+end
+
+local function unchanged()
+  if not brief then return redis.call('HGETALL', entries) end
+  local reply = {'', stored[''] or nil}
+  for i = firstSet, #ARGV, 3 do
+    if stored[ARGV[i]] then
+      reply[#reply + 1] = ARGV[i]
+      reply[#reply + 1] = stored[ARGV[i]]
+    end
+  end
+  return stored[''] and reply or {}
+end
+
 local revision, bytes, author, operations = '0', '0', writer, ''
-local header = redis.call('HGET', entries, '')
+local header = stored['']
 if header then
   revision, bytes, author, operations = string.match(header, '^(%d+) (%d+) (%S+) (.*)$')
   if string.find(',' .. operations, ',' .. operation .. '@', 1, true) then
-    return redis.call('HGETALL', entries)
+    return unchanged()
   end
 end
 
-local before = {} -- stored entries by key, false where there is none
-local function stored(key)
-  if before[key] == nil then
-    before[key] = redis.call('HGET', entries, key)
-  end
-  return before[key]
-end
 local function revisionOf(entry) return string.match(entry, '^%S+ (%d+)') end
 local function createdOf(entry) return string.match(entry, '^%S+ %S+ (%S+)') end
 local function isClaim(entry) return string.sub(entry, 1, 1) == '+' end
@@ -55,7 +72,7 @@ end
 -- The precondition. current is '' when there is no revision; that is in no list, since ARGV has single spaces.
 local current, exists = revision, header ~= false
 if ARGV[14] ~= '' then
-  local entry = stored(ARGV[14])
+  local entry = stored[ARGV[14]]
   current, exists = entry and revisionOf(entry) or '', entry ~= false
 end
 local function matches(condition)
@@ -70,7 +87,6 @@ end
 
 -- What is to be done: set lists keys in the order given, flags and values are theirs, removed are stored entries.
 local set, flags, values, removed = {}, {}, {}, {}
-local firstSet = 18 + tonumber(ARGV[17])
 for i = firstSet, #ARGV, 3 do
   local key = ARGV[i]
   set[#set + 1], flags[key], values[key] = key, ARGV[i + 1], ARGV[i + 2]
@@ -79,25 +95,24 @@ if replace then
   local all = redis.call('HGETALL', entries)
   for i = 1, #all, 2 do
     local key, entry = all[i], all[i + 1]
-    before[key] = entry
     if key ~= '' and not flags[key] and not (keepClaims and isClaim(entry)) then
       removed[key] = entry
     end
   end
 end
 local function mayNotTouch(key)
-  return keepClaims and stored(key) and isClaim(stored(key))
+  return keepClaims and stored[key] and isClaim(stored[key])
 end
-for i = 18, firstSet - 1 do
+for i = 19, firstSet - 1 do
   local key = ARGV[i]
   if mayNotTouch(key) then return redis.error_reply('CLAIM ' .. key) end
-  removed[key] = stored(key) or nil
+  removed[key] = stored[key] or nil
 end
 for _, key in ipairs(set) do
   if mayNotTouch(key) then return redis.error_reply('CLAIM ' .. key) end
 end
 if #set == 0 and next(removed) == nil then
-  return redis.call('HGETALL', entries)
+  return unchanged()
 end
 
 -- The limits.
@@ -106,33 +121,35 @@ local function exceeds(what, was, would, limit)
     return redis.error_reply('LIMIT ' .. what .. ' ' .. integer(would) .. ' ' .. limit)
   end
 end
-local count, newCount, newBytes = 0, 0, tonumber(bytes)
-if header then
-  count = redis.call('HLEN', entries) - 1
-end
-newCount = count
+local added, newBytes, claimsGrow = 0, tonumber(bytes), false
 for key, entry in pairs(removed) do
-  newCount, newBytes = newCount - 1, newBytes - size(key, entry)
+  added, newBytes = added - 1, newBytes - size(key, entry)
 end
-local setsClaim = false
 for _, key in ipairs(set) do
-  local entry = stored(key)
+  local entry, bytesOf = stored[key], #key + #values[key]
+  if isClaim(flags[key]) and not (entry and isClaim(entry) and bytesOf <= size(key, entry)) then
+    claimsGrow = true
+  end
   if entry then
     newBytes = newBytes - size(key, entry)
   else
-    newCount = newCount + 1
+    added = added + 1
   end
-  newBytes = newBytes + #key + #values[key]
-  setsClaim = setsClaim or isClaim(flags[key])
+  newBytes = newBytes + bytesOf
 end
-local refusal = exceeds('entries', count, newCount, ARGV[11]) or exceeds('bytes', tonumber(bytes), newBytes, ARGV[12])
+local refusal = exceeds('bytes', tonumber(bytes), newBytes, ARGV[12])
+if not refusal and added > 0 then
+  local count = header and redis.call('HLEN', entries) - 1 or 0
+  refusal = exceeds('entries', count, count + added, ARGV[11])
+end
 if refusal then return refusal end
 if document ~= '' and not header then
   local applications = redis.call('SCARD', documents)
   refusal = exceeds('applications', applications, applications + 1, ARGV[10])
   if refusal then return refusal end
 end
-if setsClaim then
+-- Claims of the same keys that take no more room than before fit as they did.
+if claimsGrow then
   local visible, was, would, sameName = {}, 0, 0, {}
   local all = redis.call('HGETALL', claims)
   for i = 1, #all, 2 do
@@ -174,24 +191,35 @@ while #operations > REMEMBERED_BYTES or tonumber(string.match(operations, '@([^,
 end
 
 revision = integer(tonumber(revision) + 1)
-if document ~= '' then
-  redis.call('SADD', documents, document)
-end
-redis.call('HSET', claims, '', revision)
+local put, gone, putClaims, goneClaims = {}, {}, {'', revision}, {}
 for key, entry in pairs(removed) do
-  if isClaim(entry) then redis.call('HDEL', claims, key) end
-  redis.call('HDEL', entries, key)
+  gone[#gone + 1] = key
+  if isClaim(entry) then goneClaims[#goneClaims + 1] = key end
 end
 for _, key in ipairs(set) do
-  local entry, flag, value = stored(key), flags[key], values[key]
+  local entry, flag, value = stored[key], flags[key], values[key]
   if isClaim(flag) then
-    redis.call('HSET', claims, key, value)
+    putClaims[#putClaims + 1] = key
+    putClaims[#putClaims + 1] = value
   elseif entry and isClaim(entry) then
-    redis.call('HDEL', claims, key)
+    goneClaims[#goneClaims + 1] = key
   end
   local created = entry and createdOf(entry) or now
   local by = writer ~= author and writer or ''
-  redis.call('HSET', entries, key, table.concat({flag, revision, created, now, by, value}, ' '))
+  put[#put + 1] = key
+  put[#put + 1] = table.concat({flag, revision, created, now, by, value}, ' ')
 end
-redis.call('HSET', entries, '', table.concat({revision, integer(newBytes), author, operations}, ' '))
-return redis.call('HGETALL', entries)
+put[#put + 1] = ''
+put[#put + 1] = table.concat({revision, integer(newBytes), author, operations}, ' ')
+
+local function batched(command, key, list)
+  for from = 1, #list, 1000 do
+    redis.call(command, key, unpack(list, from, math.min(from + 999, #list)))
+  end
+end
+if document ~= '' then redis.call('SADD', documents, document) end
+batched('HSET', claims, putClaims)
+batched('HDEL', claims, goneClaims)
+batched('HDEL', entries, gone)
+batched('HSET', entries, put)
+return brief and put or redis.call('HGETALL', entries)

@@ -195,14 +195,14 @@ func arguments(o metadata.Owner, p metadata.Patch) []any {
 	if o.App != "" {
 		document = o.Org + ":" + o.App
 	}
-	args := make([]any, 0, 17+len(p.Delete)+3*len(p.Set))
+	args := make([]any, 0, 18+len(p.Delete)+3*len(p.Set))
 	args = append(args,
 		"o:"+o.Org, handleField(o), o.Handle,
 		p.Op, formatTime(p.At), p.ChangedBy,
 		p.Replace, p.KeepClaims, document,
 		p.Limits.Applications, p.Limits.Entries, p.Limits.DocumentBytes, p.Limits.ClaimsBytes,
 		p.If.Key, conditionList(p.If.IfMatch), conditionList(p.If.IfNoneMatch),
-		len(p.Delete),
+		p.Brief, len(p.Delete),
 	)
 	for _, key := range p.Delete {
 		args = append(args, key)
