@@ -30,12 +30,15 @@ const (
 	hashLibrary   = "github.com/go-crypt/crypt"
 	schemaLibrary = "github.com/santhosh-tekuri/jsonschema/v6"
 	metricLibrary = "github.com/prometheus/client_golang"
-	textLibrary   = "golang.org/x/text" // the canonical form of user names
-	waitLibrary   = "golang.org/x/sync" // the queue of password hashing
+	pageLibrary   = "github.com/swaggest/swgui" // what /docs shows the API with
+	yamlLibrary   = "go.yaml.in/yaml/v4"        // what the API is described in
+	textLibrary   = "golang.org/x/text"         // the canonical form of user names
+	waitLibrary   = "golang.org/x/sync"         // the queue of password hashing
 	fakeRedis     = "github.com/alicebob/miniredis/v2"
 	diffLibrary   = "github.com/google/go-cmp"
 	checkLibrary  = "pgregory.net/rapid"
 	orderLibrary  = "github.com/anishathalye/porcupine"
+	specLibrary   = "github.com/getkin/kin-openapi"
 )
 
 // rule says what one package may import. A package that no rule is for may not exist.
@@ -87,6 +90,11 @@ var rules = map[string]rule{
 	},
 	"handlers/problem": {own: []string{"handlers/request", "auth", "metadata", "claims"}, third: []string{webLibrary, jsonLibrary}, http: true},
 	"handlers/request": {own: []string{"auth", "metadata"}, third: []string{webLibrary, jsonLibrary}, http: true},
+	"handlers/openapi": {
+		own:   []string{"handlers/problem", "handlers/request"},
+		third: []string{webLibrary, jsonLibrary, pageLibrary, yamlLibrary},
+		http:  true,
+	},
 	"handlers/...": {
 		own: []string{"handlers", "handlers/problem", "handlers/request", "auth", "auth/grant", "auth/keys", "auth/session",
 			"metadata", "claims", "internal/audit"},
@@ -102,6 +110,8 @@ var rules = map[string]rule{
 	},
 	"auth/storetest":     {own: []string{"auth/...", "claims", "internal/audit"}, third: []string{diffLibrary, checkLibrary, orderLibrary}},
 	"auth/keys/keystest": {own: []string{"auth/keys", "internal/audit"}, third: []string{diffLibrary, checkLibrary, orderLibrary}},
+
+	"handlers/openapi/openapitest": {own: []string{"handlers/openapi"}, third: []string{specLibrary}, http: true},
 }
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {

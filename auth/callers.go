@@ -126,7 +126,7 @@ func (c *Callers) machine(ctx context.Context, t *claims.Access, client *Client)
 
 // A person acts for himself, through the operator's own applications only: a third party's token is for reading claims.
 func (c *Callers) person(ctx context.Context, t *claims.Access, client *Client) (knownCaller, error) {
-	if !slices.Contains(t.Audience, c.Issuer) || !client.FirstParty {
+	if t.SessionID == "" || !slices.Contains(t.Audience, c.Issuer) || !client.FirstParty {
 		return knownCaller{}, errBearer
 	}
 	live, err := c.Families.Live(ctx, FamilyRef{User: t.Subject, Org: t.Org, ID: t.SessionID}, t.ID)

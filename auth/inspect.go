@@ -112,6 +112,9 @@ func (s *Inspector) inspect(ctx context.Context, token string) (*Inspected, erro
 		}
 		return &Inspected{Token: t}, nil
 	}
+	if t.SessionID == "" { // nothing could end it
+		return nil, errInactive
+	}
 	ref := FamilyRef{User: t.Subject, Org: t.Org, ID: t.SessionID}
 	live, err := s.Families.Live(ctx, ref, t.ID)
 	if err != nil {

@@ -27,9 +27,11 @@ const (
 
 // ProfileSource knows the claim entries of a user in an organisation. *metadata.Service is one.
 type ProfileSource interface {
-	// ProfileClaims returns the entries visible to an application (user-wide ones and the application's own), sorted by key, each
-	// value as its exact JSON, and the revisions of the two documents, all from one consistent moment.
-	ProfileClaims(ctx context.Context, org, user, app string) (entries iter.Seq2[string, string], revision, appRevision uint64, err error)
+	// ProfileClaims prepares to read the entries visible to an application, user-wide ones and the application's own. read returns
+	// them sorted by key, each value as its exact JSON, with the revisions of the two documents. Where a store changes something of
+	// the user with the context returned, the reading may be done in that round trip, right after the change.
+	ProfileClaims(ctx context.Context, org, user, app string) (with context.Context,
+		read func() (entries iter.Seq2[string, string], revision, appRevision uint64, err error))
 }
 
 // Lifetimes bound everything issued.
@@ -93,7 +95,11 @@ func (i *Issuer) Begin(ctx context.Context, client *Client, s Subject, scope str
 		idle = now.Add(i.Lifetimes.AccessToken)
 		family.ExpiresAt = idle
 	}
-	tokens, err := i.forUser(ctx, client, family, scope)
+	v, err := i.view(ctx, client, family.FamilyRef)
+	if err != nil {
+		return Tokens{}, err
+	}
+	tokens, err := i.forUser(v, family, scope)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -125,7 +131,8 @@ func (i *Issuer) Refresh(ctx context.Context, client *Client, text, scope string
 		return Tokens{}, old.FamilyRef, err
 	}
 	secret := newRefreshSecret()
-	rotated, err := i.Families.Rotate(ctx, old.FamilyRef, Rotation{
+	with, read := i.prepare(ctx, client, old.FamilyRef)
+	rotated, err := i.Families.Rotate(with, old.FamilyRef, Rotation{
 		Client: client.ID, Scope: scope,
 		Presented: sha256Sum(old.secret), Generation: old.generation,
 		Successor: sha256Sum(secret), Wrapped: wrap(secret, old.secret),
@@ -146,7 +153,11 @@ func (i *Issuer) Refresh(ctx context.Context, client *Client, text, scope string
 			return !slices.Contains(client.Scopes, s)
 		}), " ")
 	}
-	tokens, err := i.forUser(ctx, client, rotated.Family, scope)
+	v, err := read()
+	if err != nil {
+		return Tokens{}, old.FamilyRef, err
+	}
+	tokens, err := i.forUser(v, rotated.Family, scope)
 	if err != nil {
 		return Tokens{}, old.FamilyRef, err
 	}
@@ -176,12 +187,8 @@ func (i *Issuer) ForClient(client *Client, scope string) (Tokens, error) {
 	return Tokens{AccessToken: text, ExpiresIn: i.Lifetimes.AccessToken, Scope: scope}, nil
 }
 
-func (i *Issuer) forUser(ctx context.Context, client *Client, f Family, scope string) (Tokens, error) {
-	view, err := i.view(ctx, client, f.FamilyRef)
-	if err != nil {
-		return Tokens{}, err
-	}
-	now := i.Now()
+func (i *Issuer) forUser(view view, f Family, scope string) (Tokens, error) {
+	client, now := view.client, i.Now()
 	access := claims.AccessToken{
 		Issuer: i.URL, Subject: f.User, Audience: i.audience(client, scope), ID: rand.Text(), ClientID: client.ID, Scope: scope,
 		SessionID: f.ID, Org: f.Org, ACR: acrOf(f.AMR), AMR: f.AMR, AuthTime: f.AuthTime,
@@ -256,12 +263,21 @@ type view struct {
 	revision, appRevision uint64
 }
 
-func (i *Issuer) view(ctx context.Context, client *Client, ref FamilyRef) (view, error) {
-	entries, revision, appRevision, err := i.Profiles.ProfileClaims(ctx, ref.Org, ref.User, client.ID)
-	if err != nil {
-		return view{}, &Error{Code: Unavailable, Detail: "the user's metadata could not be read", Err: err}
+// prepare is ProfileSource.ProfileClaims for what a client may see of a family's user.
+func (i *Issuer) prepare(ctx context.Context, client *Client, ref FamilyRef) (with context.Context, read func() (view, error)) {
+	with, readClaims := i.Profiles.ProfileClaims(ctx, ref.Org, ref.User, client.ID)
+	return with, func() (view, error) {
+		entries, revision, appRevision, err := readClaims()
+		if err != nil {
+			return view{}, &Error{Code: Unavailable, Detail: "the user's metadata could not be read", Err: err}
+		}
+		return view{client, entries, revision, appRevision}, nil
 	}
-	return view{client, entries, revision, appRevision}, nil
+}
+
+func (i *Issuer) view(ctx context.Context, client *Client, ref FamilyRef) (view, error) {
+	_, read := i.prepare(ctx, client, ref)
+	return read()
 }
 
 // in returns the entries that appear in a place, nil for none.

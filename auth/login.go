@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -189,13 +190,31 @@ func (a *Authenticator) upgrade(ctx context.Context, id, old, password string) {
 	}
 }
 
-// Outcome describes how an operation ended.
+// fieldReplay is what FamilyStore.Rotate says of a refresh token that was used before.
+const fieldReplay = "replay"
+
+func isReplay(err error) bool {
+	var e *Error
+	for errors.As(err, &e) {
+		if e.Field == fieldReplay {
+			return true
+		}
+		err = e.Err
+	}
+	return false
+}
+
+// Outcome describes how an operation ended. Its Reason is the error's code, or "replay" for a refresh token that was used before, which
+// tells of a thief and not only of a stale token (row O-07).
 func Outcome(action, actor string, err error) audit.Event {
 	e := audit.Event{Action: action, Actor: actor, Outcome: audit.Success}
 	if err == nil {
 		return e
 	}
 	e.Reason = string(CodeOf(err))
+	if isReplay(err) {
+		e.Reason = fieldReplay
+	}
 	switch CodeOf(err) {
 	case Unavailable, Busy, "":
 		e.Outcome = audit.Failed

@@ -156,7 +156,7 @@ func (v *Verifier) checkCommon(p *commonPayload) error {
 		return fmt.Errorf("%w: iss", ErrMissing)
 	case p.Subject == "":
 		return fmt.Errorf("%w: sub", ErrMissing)
-	case len(p.Audience) == 0:
+	case len(p.Audience) == 0, slices.Contains(p.Audience, ""):
 		return fmt.Errorf("%w: aud", ErrMissing)
 	case !p.ExpiresAt.sane():
 		return fmt.Errorf("%w: exp", ErrMissing)

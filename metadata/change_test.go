@@ -195,7 +195,8 @@ func TestProfileClaimsOfUserAndApplication(t *testing.T) {
 		}
 	}
 	for app, want := range map[string][2]uint64{"": {2, 0}, "portal": {2, 1}, "other": {2, 0}} {
-		claims, revision, appRevision, err := f.ProfileClaims(t.Context(), "default", "u-jane", app)
+		_, read := f.ProfileClaims(t.Context(), "default", "u-jane", app)
+		claims, revision, appRevision, err := read()
 		if err != nil || revision != want[0] || appRevision != want[1] {
 			t.Errorf("for %q: revisions %d and %d, %v, want %v", app, revision, appRevision, err, want)
 		}
@@ -240,7 +241,8 @@ func TestStoreFailuresAreUnavailable(t *testing.T) {
 	_, getErr := f.Get(t.Context(), operator, target("u-jane"))
 	_, entryErr := f.GetEntry(t.Context(), operator, target("u-jane"), "a")
 	_, applyErr := f.Apply(t.Context(), operator, target("u-jane"), metadata.Change{Set: []metadata.Put{put("a", `1`)}}, none)
-	_, _, _, claimsErr := f.ProfileClaims(t.Context(), "default", "u-jane", "")
+	_, read := f.ProfileClaims(t.Context(), "default", "u-jane", "")
+	_, _, _, claimsErr := read()
 	for call, err := range map[string]error{
 		"Get": getErr, "GetEntry": entryErr, "Apply": applyErr, "ProfileClaims": claimsErr, "EraseUser": f.EraseUser(t.Context(), "u-jane", []string{"default"}),
 	} {

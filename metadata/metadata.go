@@ -157,9 +157,11 @@ type Store interface {
 	// A change whose Op is among the document's latest (some seconds and dozens of changes back) is the repetition of one that
 	// was made: it does nothing and succeeds with the document as it stands now, later changes included.
 	Apply(ctx context.Context, o Owner, p Patch) (Document, error)
-	// ProfileClaims reads the claims of a user, and those of an application when app is not "". It does not look at the user's
-	// record: an unknown one has no claims. One round trip; the two documents are two snapshots.
-	ProfileClaims(ctx context.Context, org, user, app string) (Claims, error)
+	// ProfileClaims prepares to read the claims of a user, and those of an application when app is not "". read returns them, at the cost
+	// of one round trip, or of none if the store was changed meanwhile with the context returned, by a step in the user's partition:
+	// then they are as they were right after that. It does not look at the user's record: an unknown one has no claims. The two documents
+	// are two snapshots. Context and read are for one goroutine and one use.
+	ProfileClaims(ctx context.Context, org, user, app string) (with context.Context, read func() (Claims, error))
 	// Erase removes everything about a user in these organisations, applications' documents and revisions included. It may be
 	// repeated. It is the caller's duty to end the membership, or the user, first: until then new writes can slip in behind it.
 	Erase(ctx context.Context, user string, orgs []string) error

@@ -90,15 +90,20 @@ func (s *Service) EraseUser(ctx context.Context, user string, orgs []string) err
 	return s.Store.Erase(ctx, user, orgs)
 }
 
-// ProfileClaims returns what a token of the user embeds: keys (without prefix) in ascending order with the exact JSON of
+// ProfileClaims prepares to read, see Store.ProfileClaims, what a token of the user embeds: keys (without prefix) in ascending order with the exact JSON of
 // their values, and the revisions of the user-wide and of the application's document. An entry of the application hides a
 // user-wide one whose key is equal but for case. The caller has made sure that the user may have a token.
-func (s *Service) ProfileClaims(ctx context.Context, org, user, app string) (claims iter.Seq2[string, string], revision, appRevision uint64, err error) {
-	c, err := s.Store.ProfileClaims(ctx, org, user, app)
-	if err != nil {
-		return nil, 0, 0, err
+func (s *Service) ProfileClaims(ctx context.Context, org, user, app string) (with context.Context,
+	read func() (claims iter.Seq2[string, string], revision, appRevision uint64, err error),
+) {
+	with, readStore := s.Store.ProfileClaims(ctx, org, user, app)
+	return with, func() (iter.Seq2[string, string], uint64, uint64, error) {
+		c, err := readStore()
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		return c.All(), c.Revision, c.AppRevision, nil
 	}
-	return c.All(), c.Revision, c.AppRevision, nil
 }
 
 // All returns the claims of both documents as one ascending sequence, the application's hiding the user-wide ones.

@@ -265,7 +265,8 @@ func TestUserCannotReachTheClaims(t *testing.T) {
 
 func (f *fixture) claims(t *testing.T, org, user, app string) []string {
 	t.Helper()
-	claims, _, _, err := f.ProfileClaims(t.Context(), org, user, app)
+	_, read := f.ProfileClaims(t.Context(), org, user, app)
+	claims, _, _, err := read()
 	if err != nil {
 		t.Fatal(err)
 	}

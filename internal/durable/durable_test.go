@@ -61,6 +61,12 @@ func TestRunDemandsReplicas(t *testing.T) {
 		t.Fatalf("an unknown script is sent again: %v", err)
 	}
 
+	own := redis.NewStringCmd(t.Context(), "get", "k")
+	ctx, reads := durable.WithReads(t.Context(), own)
+	if _, err := r.Run(ctx, setScript, []string{"k"}, "ridden"); err != nil || !reads.Sent() || own.Val() != "ridden" {
+		t.Fatalf("with a read behind it: %v, %q", err, own.Val())
+	}
+
 	replica.Kill()
 	if err := run(t, r, "k", "lonely"); !errors.Is(err, durable.ErrUnconfirmed) {
 		t.Fatalf("without a replica the write is %v, want ErrUnconfirmed", err)
@@ -86,6 +92,38 @@ func TestRunDemandsReplicasOfACluster(t *testing.T) {
 	if err := run(t, two, "{a}", "w"); !errors.Is(err, durable.ErrUnconfirmed) {
 		t.Errorf("with one replica of two demanded: %v, want ErrUnconfirmed", err)
 	}
+}
+
+func TestReadsRideAlong(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
+		r := &durable.Runner{Client: b.Client}
+		ride := func(key, want string) {
+			t.Helper()
+			own := redis.NewStringCmd(t.Context(), "get", key)
+			missing := redis.NewStringCmd(t.Context(), "get", "{a}missing")
+			ctx, reads := durable.WithReads(t.Context(), own, missing)
+			if reads.Sent() {
+				t.Error("the reads are sent before there is a script")
+			}
+			if reply, err := r.Run(ctx, setScript, []string{"{a}k"}, want); err != nil || reply != want {
+				t.Fatalf("the script replied %v, %v", reply, err)
+			}
+			if !reads.Sent() || own.Val() != want || !errors.Is(missing.Err(), redis.Nil) {
+				t.Errorf("sent %v, read %q and %v", reads.Sent(), own.Val(), missing.Err())
+			}
+			if _, err := r.Run(ctx, setScript, []string{"{a}k"}, "later"); err != nil || own.Val() != want {
+				t.Errorf("a second run: %v, the first's read is %q", err, own.Val())
+			}
+		}
+		ride("{a}k", "unknown script")
+		ride("{a}k", "known script")
+
+		wrongType := redis.NewMapStringStringCmd(t.Context(), "hgetall", "{a}k")
+		ctx, _ := durable.WithReads(t.Context(), wrongType)
+		if reply, err := r.Run(ctx, setScript, []string{"{a}k"}, "v"); err != nil || reply != "v" || wrongType.Err() == nil {
+			t.Errorf("with a read that fails the script replied %v, %v, and the read %v", reply, err, wrongType.Err())
+		}
+	})
 }
 
 func TestVerdict(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"github.com/claimsmith/claimsmith/internal/redistest"
 	"github.com/claimsmith/claimsmith/metadata"
 	"github.com/claimsmith/claimsmith/metadata/redisstore"
+	"github.com/claimsmith/claimsmith/metadata/storetest"
 )
 
 // benchmark runs do on a user with the entries of profile and an application's claim, on a real server.
@@ -53,7 +54,7 @@ func BenchmarkProfileClaims(b *testing.B) {
 	for name, app := range map[string]string{"user": "", "user and application": "app"} {
 		b.Run(name, func(b *testing.B) {
 			benchmark(b, func(store *redisstore.Store, o metadata.Owner, _ int) error {
-				claims, err := store.ProfileClaims(b.Context(), o.Org, o.User, app)
+				claims, err := storetest.Claims(b.Context(), store, o.Org, o.User, app)
 				for range claims.All() {
 					continue
 				}

@@ -31,7 +31,7 @@ func call(ctx context.Context, method string, store *redisstore.Store, o metadat
 	case "GetEntry":
 		_, err = store.GetEntry(ctx, o, "k")
 	case "ProfileClaims":
-		_, err = store.ProfileClaims(ctx, o.Org, o.User, "app")
+		_, err = storetest.Claims(ctx, store, o.Org, o.User, "app")
 	case "Apply":
 		_, err = store.Apply(ctx, o, numbered(n, "k"))
 	case "Erase":
@@ -108,7 +108,7 @@ func TestARefusingServerChangesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			doc, err := store.Get(t.Context(), o)
-			claims, claimsErr := store.ProfileClaims(t.Context(), o.Org, o.User, "")
+			claims, claimsErr := storetest.Claims(t.Context(), store, o.Org, o.User, "")
 			if err != nil || claimsErr != nil || doc.Revision != 1 || len(doc.Entries) != 2 || len(claims.User) != 2 || claims.User[0].JSON != "1" {
 				t.Errorf("afterwards: %+v, %v, %+v, %v", doc, err, claims, claimsErr)
 			}
@@ -375,7 +375,7 @@ func TestAcknowledgedWritesSurviveACrash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		claims, err := store.ProfileClaims(t.Context(), o.Org, o.User, "")
+		claims, err := storetest.Claims(t.Context(), store, o.Org, o.User, "")
 		n := int(doc.Revision)
 		if err != nil || n < acknowledged[w] || n > acknowledged[w]+1 || claims.Revision != doc.Revision {
 			t.Errorf("writer %d was acknowledged %d writes; revision %d, claims at %d, %v", w, acknowledged[w], n, claims.Revision, err)

@@ -109,9 +109,9 @@ func TestRoundTrips(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"Get":           func() error { _, err := store.Get(t.Context(), o); return err },
 		"GetEntry":      func() error { _, err := store.GetEntry(t.Context(), o, "k"); return err },
-		"ProfileClaims": func() error { _, err := store.ProfileClaims(t.Context(), o.Org, o.User, ""); return err },
+		"ProfileClaims": func() error { _, err := storetest.Claims(t.Context(), store, o.Org, o.User, ""); return err },
 		"ProfileClaims of an application": func() error {
-			_, err := store.ProfileClaims(t.Context(), o.Org, o.User, "app")
+			_, err := storetest.Claims(t.Context(), store, o.Org, o.User, "app")
 			return err
 		},
 		"Apply": func() error { _, err := store.Apply(t.Context(), o, numbered(2, "k", "l", "m")); return err },

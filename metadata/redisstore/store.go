@@ -5,6 +5,7 @@ package redisstore
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -87,33 +88,44 @@ func (s *Store) GetEntry(ctx context.Context, o metadata.Owner, key string) (met
 }
 
 // ProfileClaims is part of metadata.Store.
-func (s *Store) ProfileClaims(ctx context.Context, org, user, app string) (metadata.Claims, error) {
-	claims, err := s.profileClaims(ctx, org, user, app)
-	if err != nil {
-		return metadata.Claims{}, metadata.Unknown("redisstore: read claims", err)
+func (s *Store) ProfileClaims(ctx context.Context, org, user, app string) (context.Context, func() (metadata.Claims, error)) {
+	userWide := redis.NewMapStringStringCmd(ctx, "hgetall", s.space.Claims(org, user, ""))
+	cmds := []redis.Cmder{userWide}
+	var appOwn *redis.MapStringStringCmd
+	if app != "" {
+		appOwn = redis.NewMapStringStringCmd(ctx, "hgetall", s.space.Claims(org, user, app))
+		cmds = append(cmds, appOwn)
 	}
-	return claims, nil
+	with, reads := durable.WithReads(ctx, cmds...)
+	return with, func() (c metadata.Claims, err error) {
+		if !reads.Sent() {
+			err = s.send(ctx, cmds)
+		}
+		if err = errors.Join(err, userWide.Err()); err == nil {
+			c.User, c.Revision, err = parseClaims(userWide.Val())
+		}
+		if appOwn != nil && err == nil {
+			if err = appOwn.Err(); err == nil {
+				c.App, c.AppRevision, err = parseClaims(appOwn.Val())
+			}
+		}
+		if err != nil {
+			return metadata.Claims{}, metadata.Unknown("redisstore: read claims", err)
+		}
+		return c, nil
+	}
 }
 
-func (s *Store) profileClaims(ctx context.Context, org, user, app string) (c metadata.Claims, err error) {
-	var userWide, appOwn *redis.MapStringStringCmd
-	if app == "" {
-		userWide = s.client.HGetAll(ctx, s.space.Claims(org, user, ""))
-		err = userWide.Err()
-	} else {
-		pipe := s.client.Pipeline()
-		userWide = pipe.HGetAll(ctx, s.space.Claims(org, user, ""))
-		appOwn = pipe.HGetAll(ctx, s.space.Claims(org, user, app))
-		_, err = pipe.Exec(ctx)
+func (s *Store) send(ctx context.Context, cmds []redis.Cmder) error {
+	if len(cmds) == 1 {
+		return s.client.Process(ctx, cmds[0])
 	}
-	if err != nil {
-		return c, err
+	pipe := s.client.Pipeline()
+	for _, cmd := range cmds {
+		_ = pipe.Process(ctx, cmd)
 	}
-	if c.User, c.Revision, err = parseClaims(userWide.Val()); err != nil || appOwn == nil {
-		return c, err
-	}
-	c.App, c.AppRevision, err = parseClaims(appOwn.Val())
-	return c, err
+	_, err := pipe.Exec(ctx)
+	return err
 }
 
 // Apply is part of metadata.Store.

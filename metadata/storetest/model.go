@@ -200,7 +200,7 @@ func (s *suite) random() {
 			if diff := diffDocuments(m.document(), stored); err != nil || diff != "" {
 				t.Fatalf("%+v: %v\nstores (-model +store):\n%s", p, err, diff)
 			}
-			claims, err := s.store.ProfileClaims(s.Context(), o.Org, o.User, "")
+			claims, err := Claims(s.Context(), s.store, o.Org, o.User, "")
 			if diff := cmp.Diff(m.claims(), claims); err != nil || diff != "" {
 				t.Fatalf("%+v: %v\nclaims (-model +store):\n%s", p, err, diff)
 			}

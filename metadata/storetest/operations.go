@@ -249,7 +249,7 @@ func (s *suite) claims() {
 	s.mustApply(o, set(claim("b", text("1")), claim("A", text("2")), claim("a.c", text("3")), entry("hidden", text("4"))))
 	s.mustApply(o, set(entry("hidden", text("5"))))
 	s.mustApply(app, set(claim("own", text("6"))))
-	got, err := s.store.ProfileClaims(s.Context(), o.Org, o.User, "portal")
+	got, err := Claims(s.Context(), s.store, o.Org, o.User, "portal")
 	want := metadata.Claims{
 		User:     []metadata.Claim{{Key: "A", JSON: `"2"`}, {Key: "a.c", JSON: `"3"`}, {Key: "b", JSON: `"1"`}},
 		Revision: 2, // the document's, whatever changed
@@ -264,10 +264,37 @@ func (s *suite) claims() {
 		s.Errorf("claims %v at revision %d", claims, revision)
 	}
 	for _, unknown := range []string{"nobody", s.member().User} {
-		got, err := s.store.ProfileClaims(s.Context(), o.Org, unknown, "portal")
+		got, err := Claims(s.Context(), s.store, o.Org, unknown, "portal")
 		if diff := cmp.Diff(metadata.Claims{}, got); err != nil || diff != "" {
 			s.Errorf("claims of %s: %v\n%s", unknown, err, diff)
 		}
+	}
+}
+
+func (s *suite) claimsWithChange() {
+	o := s.member()
+	s.mustApply(o, set(claim("a", text("1"))))
+	for _, app := range []string{"", "portal"} {
+		with, read := s.store.ProfileClaims(s.Context(), o.Org, o.User, app)
+		doc, err := s.store.Apply(with, o, change(set(claim("a", text("2"+app)))))
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.mustApply(o, set(claim("a", text("3")))) // too late for what was read with the first
+		want := metadata.Claims{User: []metadata.Claim{{Key: "a", JSON: `"2` + app + `"`}}, Revision: doc.Revision}
+		if got, err := read(); err != nil || !cmp.Equal(got, want) {
+			s.Errorf("for application %q: %v, %s", app, err, cmp.Diff(want, got))
+		}
+	}
+	// A change that is refused does not spoil the reading.
+	with, read := s.store.ProfileClaims(s.Context(), o.Org, o.User, "")
+	refused := change(set(claim("a", text("4"))))
+	refused.If = metadata.Precondition{IfMatch: revisions(1)}
+	if _, err := s.store.Apply(with, o, refused); codeOf(err) != metadata.PreconditionFailed {
+		s.Fatal(err)
+	}
+	if got, err := read(); err != nil || len(got.User) != 1 || got.User[0].JSON != `"3"` {
+		s.Errorf("%v, %v", got, err)
 	}
 }
 
@@ -348,7 +375,7 @@ func (s *suite) erasing() {
 		}
 		for _, o := range erased {
 			s.wantSame(s.get(o), metadata.Document{})
-			if c, err := s.store.ProfileClaims(s.Context(), o.Org, id, o.App); err != nil || !cmp.Equal(c, metadata.Claims{}) {
+			if c, err := Claims(s.Context(), s.store, o.Org, id, o.App); err != nil || !cmp.Equal(c, metadata.Claims{}) {
 				s.Errorf("claims of %+v: %+v, %v", o, c, err)
 			}
 		}

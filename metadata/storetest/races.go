@@ -117,7 +117,7 @@ func (s *suite) snapshots() {
 		readers.Go(func() {
 			defer finish.Do(func() { close(done) })
 			for last := uint64(0); reads.Add(1) < enough; {
-				claims, claimsErr := s.store.ProfileClaims(s.Context(), o.Org, o.User, "")
+				claims, claimsErr := Claims(s.Context(), s.store, o.Org, o.User, "")
 				doc, docErr := s.store.Get(s.Context(), o)
 				if err := errors.Join(claimsErr, docErr); err != nil {
 					s.Error(err)

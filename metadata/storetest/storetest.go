@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"testing"
@@ -35,6 +36,7 @@ func Run(t *testing.T, open Open) {
 		{"revisions are never used twice", (*suite).revisions},
 		{"documents are separate", (*suite).separateDocuments},
 		{"claims follow the entries", (*suite).claims},
+		{"claims are read with a change", (*suite).claimsWithChange},
 		{"only the owner is found", (*suite).owners},
 		{"erasing", (*suite).erasing},
 		{"preconditions", (*suite).preconditions},
@@ -58,6 +60,12 @@ func Run(t *testing.T, open Open) {
 			test.run(&suite{T: t, store: store, users: users})
 		})
 	}
+}
+
+// Claims reads the claims of a user on their own.
+func Claims(ctx context.Context, store metadata.Store, org, user, app string) (metadata.Claims, error) {
+	_, read := store.ProfileClaims(ctx, org, user, app)
+	return read()
 }
 
 type suite struct {
@@ -118,7 +126,7 @@ func (s *suite) get(o metadata.Owner) metadata.Document {
 // claimsOf returns the claims of a user-wide document as a map, with their revision.
 func (s *suite) claimsOf(o metadata.Owner) (map[string]string, uint64) {
 	s.Helper()
-	c, err := s.store.ProfileClaims(s.Context(), o.Org, o.User, "")
+	c, err := Claims(s.Context(), s.store, o.Org, o.User, "")
 	if err != nil {
 		s.Fatal(err)
 	}

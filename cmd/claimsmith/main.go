@@ -1,0 +1,70 @@
+// Command claimsmith issues tokens that carry what operators store about users. See README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/claimsmith/claimsmith/config"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+}
+
+// run is the whole program with its surroundings as inputs. It returns the exit code: 0 done, 1 failed, 2 refused for what it
+// was told.
+func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+	command, err := config.Parse(args, lookup, stdout)
+	if errors.Is(err, config.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	if _, decided := lookup("GOGC"); !decided {
+		// What lives long is a few megabytes, so collecting at every doubling would cost a tenth of the time to save little.
+		debug.SetGCPercent(400)
+	}
+	switch c := command.(type) {
+	case *config.Dev:
+		err = runDev(ctx, c, stdout, newLogger(c.Log, stderr))
+	case *config.Serve:
+		err = runServe(ctx, c, newLogger(c.Log, stderr))
+	case *config.Bootstrap:
+		err = runBootstrap(ctx, c, stdout, newLogger(c.Log, stderr))
+	case *config.KeysList:
+		err = runKeysList(ctx, c, stdout)
+	case *config.KeysRotate:
+		err = runKeysRotate(ctx, c, stdout, newLogger(c.Log, stderr))
+	case *config.KeysWithdraw:
+		err = runKeysWithdraw(ctx, c, stdout, newLogger(c.Log, stderr))
+	case *config.Health:
+		err = runHealth(ctx, c)
+	default:
+		err = fmt.Errorf("%T has no implementation", command)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "claimsmith:", err)
+		return 1
+	}
+	return 0
+}
+
+func newLogger(c config.Log, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.Level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,197 @@
+package native
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/handlers/request"
+)
+
+type clientBody struct {
+	ClientID       string    `json:"client_id"`
+	Org            string    `json:"org"`
+	Name           string    `json:"name,omitempty"`
+	Public         bool      `json:"public"`
+	FirstParty     bool      `json:"first_party"`
+	AllOrgs        bool      `json:"all_orgs"`
+	GrantTypes     []string  `json:"grant_types"`
+	Scopes         []string  `json:"scopes"`
+	Audience       []string  `json:"audience"`
+	AccessTokenAlg string    `json:"access_token_alg,omitempty"`
+	IDTokenAlg     string    `json:"id_token_alg,omitempty"`
+	ClaimsIn       *[]string `json:"claims_in"`
+	ClaimKeys      *[]string `json:"claim_keys"`
+	Disabled       bool      `json:"disabled"`
+	CreatedAt      time.Time `json:"created_at"`
+	UpdatedAt      time.Time `json:"updated_at"`
+	// ClientSecret is there only in the answer that created it.
+	ClientSecret string `json:"client_secret,omitempty"`
+}
+
+func viewClient(c *auth.Client) clientBody {
+	return clientBody{
+		ClientID: c.ID, Org: c.Org, Name: c.Name, Public: c.Public(), FirstParty: c.FirstParty, AllOrgs: c.AllOrgs,
+		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience, AccessTokenAlg: c.AccessTokenAlg, IDTokenAlg: c.IDTokenAlg,
+		ClaimsIn: listOrNull(c.ClaimsIn), ClaimKeys: listOrNull(c.ClaimKeys), Disabled: c.Disabled, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	}
+}
+
+func listOrNull(l []string) *[]string {
+	if l == nil {
+		return nil
+	}
+	return &l
+}
+
+type clientPatch struct {
+	Name           *string        `json:"name"`
+	FirstParty     *bool          `json:"first_party"`
+	AllOrgs        *bool          `json:"all_orgs"`
+	GrantTypes     *[]string      `json:"grant_types"`
+	Scopes         *[]string      `json:"scopes"`
+	Audience       *[]string      `json:"audience"`
+	AccessTokenAlg *string        `json:"access_token_alg"`
+	IDTokenAlg     *string        `json:"id_token_alg"`
+	ClaimsIn       jsontext.Value `json:"claims_in"`
+	ClaimKeys      jsontext.Value `json:"claim_keys"`
+	Disabled       *bool          `json:"disabled"`
+}
+
+func (b clientPatch) change() (auth.ClientChange, error) {
+	change := auth.ClientChange{
+		Name: b.Name, FirstParty: b.FirstParty, AllOrgs: b.AllOrgs, GrantTypes: b.GrantTypes, Scopes: b.Scopes, Audience: b.Audience,
+		AccessTokenAlg: b.AccessTokenAlg, IDTokenAlg: b.IDTokenAlg, Disabled: b.Disabled,
+	}
+	var err error
+	if change.ClaimsIn, err = nullableList("claims_in", b.ClaimsIn); err != nil {
+		return change, err
+	}
+	change.ClaimKeys, err = nullableList("claim_keys", b.ClaimKeys)
+	return change, err
+}
+
+// nullableList tells an absent member (nil), null (a pointer to nil: no restriction) and a list apart.
+func nullableList(name string, raw jsontext.Value) (**[]string, error) {
+	if raw == nil {
+		return nil, nil //nolint:nilnil // absent is a value of its own here
+	}
+	var values *[]string
+	if err := json.Unmarshal(raw, &values); err != nil {
+		return nil, &auth.Error{Code: auth.InvalidRequest, Field: name, Detail: "a list of strings, or null for no restriction"}
+	}
+	return &values, nil
+}
+
+type newClientBody struct {
+	ClientID string `json:"client_id"`
+	Public   bool   `json:"public"`
+	clientPatch
+}
+
+func (d *Dialect) listClients(c echo.Context, caller *auth.Caller) error {
+	return list(c, d, caller, "clients",
+		func(ctx context.Context, org string, p auth.Page) ([]auth.Client, string, error) {
+			return d.Clients.List(ctx, caller, org, p)
+		}, viewClient)
+}
+
+func (d *Dialect) createClient(c echo.Context, caller *auth.Caller) error {
+	org, err := org(c)
+	if err != nil {
+		return err
+	}
+	body, err := request.DecodeJSON[newClientBody](c.Request(), maxBody)
+	if err != nil {
+		return err
+	}
+	change, err := body.change()
+	if err != nil {
+		return err
+	}
+	client, secret, err := d.Clients.Create(c.Request().Context(), caller, org,
+		auth.NewClient{ID: body.ClientID, Public: body.Public, ClientChange: change})
+	if err != nil {
+		return err
+	}
+	location(c, "client", client.ID)
+	return respondClient(c, http.StatusCreated, &client, secret)
+}
+
+func respondClient(c echo.Context, status int, client *auth.Client, secret string) error {
+	body := viewClient(client)
+	body.ClientSecret = secret
+	return respond(c, status, client.Version, body)
+}
+
+func clientName(c echo.Context) (org_, id string, err error) {
+	if org_, err = org(c); err != nil {
+		return "", "", err
+	}
+	id, err = request.PathValue(c, "clientId")
+	return org_, id, err
+}
+
+func (d *Dialect) getClient(c echo.Context, caller *auth.Caller) error {
+	org, id, err := clientName(c)
+	if err != nil {
+		return err
+	}
+	client, err := d.Clients.Get(c.Request().Context(), caller, org, id)
+	if err != nil {
+		return err
+	}
+	return show(c, client.Version, viewClient(&client))
+}
+
+func (d *Dialect) updateClient(c echo.Context, caller *auth.Caller) error {
+	org, id, err := clientName(c)
+	if err != nil {
+		return err
+	}
+	body, err := request.DecodeJSON[clientPatch](c.Request(), maxBody, "application/json", "application/merge-patch+json")
+	if err != nil {
+		return err
+	}
+	change, err := body.change()
+	if err != nil {
+		return err
+	}
+	want, err := version(c)
+	if err != nil {
+		return err
+	}
+	client, err := d.Clients.Update(c.Request().Context(), caller, org, id, want, change)
+	if err != nil {
+		return err
+	}
+	return respondClient(c, http.StatusOK, &client, "")
+}
+
+func (d *Dialect) newClientSecret(c echo.Context, caller *auth.Caller) error {
+	org, id, err := clientName(c)
+	if err != nil {
+		return err
+	}
+	client, secret, err := d.Clients.NewSecret(c.Request().Context(), caller, org, id)
+	if err != nil {
+		return err
+	}
+	return respondClient(c, http.StatusOK, &client, secret)
+}
+
+func (d *Dialect) deleteClient(c echo.Context, caller *auth.Caller) error {
+	org, id, err := clientName(c)
+	if err != nil {
+		return err
+	}
+	if err := d.Clients.Delete(c.Request().Context(), caller, org, id); err != nil {
+		return err
+	}
+	return noContent(c)
+}

@@ -1,0 +1,48 @@
+package native
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Mount implements handlers.Dialect. This is the list of what the API serves.
+func (d *Dialect) Mount(e *echo.Echo) {
+	for _, route := range []struct {
+		method, path string
+		handler      handler
+	}{
+		{http.MethodGet, "/api/user/:userId/metadata", d.getMetadata},
+		{http.MethodPut, "/api/user/:userId/metadata", d.replaceMetadata},
+		{http.MethodPatch, "/api/user/:userId/metadata", d.patchMetadata},
+		{http.MethodGet, "/api/user/:userId/metadata/:key", d.getEntry},
+		{http.MethodPut, "/api/user/:userId/metadata/:key", d.putEntry},
+		{http.MethodDelete, "/api/user/:userId/metadata/:key", d.deleteEntry},
+
+		{http.MethodGet, "/api/user", d.listUsers},
+		{http.MethodPost, "/api/user", d.createUser},
+		{http.MethodGet, "/api/user/:userId", d.getUser},
+		{http.MethodPatch, "/api/user/:userId", d.updateUser},
+		{http.MethodDelete, "/api/user/:userId", d.deleteUser},
+		{http.MethodPut, "/api/user/:userId/password", d.setPassword},
+
+		{http.MethodGet, "/api/org", d.listOrgs},
+		{http.MethodPost, "/api/org", withoutQuery(d.createOrg)},
+		{http.MethodGet, "/api/org/:org", withoutQuery(d.getOrg)},
+		{http.MethodPatch, "/api/org/:org", withoutQuery(d.updateOrg)},
+
+		{http.MethodGet, "/api/client", d.listClients},
+		{http.MethodPost, "/api/client", d.createClient},
+		{http.MethodGet, "/api/client/:clientId", d.getClient},
+		{http.MethodPatch, "/api/client/:clientId", d.updateClient},
+		{http.MethodDelete, "/api/client/:clientId", d.deleteClient},
+		{http.MethodPost, "/api/client/:clientId/secret", d.newClientSecret},
+
+		{http.MethodGet, "/api/token", d.listAPITokens},
+		{http.MethodPost, "/api/token", withoutQuery(d.createAPIToken)},
+		{http.MethodGet, "/api/token/:tokenId", withoutQuery(d.getAPIToken)},
+		{http.MethodDelete, "/api/token/:tokenId", withoutQuery(d.deleteAPIToken)},
+	} {
+		e.Add(route.method, route.path, d.authenticated(route.handler))
+	}
+}

@@ -1,0 +1,222 @@
+// Package openapitest holds what a server answers to the OpenAPI document it serves, so that the document cannot say anything
+// else than the handlers do. It is for tests alone.
+package openapitest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"github.com/claimsmith/claimsmith/handlers/openapi"
+)
+
+// Handler returns a handler that answers as next does, and fails t for every answer that the document for the issuer does not
+// describe: its status, headers, media type and body. What brought about a success must be described too: a request the document
+// does not know is a fault of the document. It is safe for concurrent use.
+func Handler(t testing.TB, issuer string, next http.Handler) http.Handler {
+	t.Helper()
+	c, err := load(issuer)
+	if err != nil {
+		t.Fatalf("the OpenAPI document is not valid: %v", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		exchanged := exchange{request: r, response: httptest.NewRecorder()}
+		inner := r.Clone(r.Context())
+		if r.Body != nil && r.Body != http.NoBody {
+			inner.Body = io.NopCloser(io.TeeReader(r.Body, &exchanged.sent))
+		}
+		next.ServeHTTP(exchanged.response, inner)
+		if err := c.check(&exchanged); err != nil {
+			reason, _, _ := strings.Cut(err.Error(), "\nSchema:")
+			t.Errorf("openapi.yaml does not describe %s %s, answered %d: %s\n%.1000s",
+				r.Method, r.URL.EscapedPath(), exchanged.response.Code, reason, exchanged.response.Body)
+		}
+		maps.Copy(w.Header(), exchanged.response.Header())
+		w.WriteHeader(exchanged.response.Code)
+		_, _ = w.Write(exchanged.response.Body.Bytes())
+	})
+}
+
+// exchange is a request and its answer.
+type exchange struct {
+	request  *http.Request
+	sent     bytes.Buffer // what the handler read of the request's body
+	response *httptest.ResponseRecorder
+}
+
+// checker is a loaded document.
+type checker struct {
+	document *openapi3.T
+	router   routers.Router
+}
+
+var checkers sync.Map // by issuer: loading takes longer than most tests
+
+func load(issuer string) (*checker, error) {
+	loaded, _ := checkers.LoadOrStore(issuer, sync.OnceValues(func() (*checker, error) {
+		text, err := openapi.Document(issuer)
+		if err != nil {
+			return nil, err
+		}
+		c := new(checker)
+		if c.document, err = openapi3.NewLoader().LoadFromData(text); err != nil {
+			return nil, err
+		}
+		if err := c.document.Validate(context.Background()); err != nil {
+			return nil, err
+		}
+		c.document.Servers = nil // tests speak to handlers, not to hosts
+		c.router, err = gorillamux.NewRouter(c.document)
+		return c, err
+	}))
+	return loaded.(func() (*checker, error))()
+}
+
+func (c *checker) check(e *exchange) error {
+	asked := e.request.Clone(context.Background())
+	if asked.Method == http.MethodHead {
+		asked.Method = http.MethodGet
+	}
+	asked.Body = io.NopCloser(bytes.NewReader(e.sent.Bytes()))
+	route, values, err := c.router.FindRoute(asked)
+	if err != nil {
+		return c.checkUnknown(e)
+	}
+	input := &openapi3filter.RequestValidationInput{
+		Request: asked, PathParams: values, Route: route, QueryParams: asked.URL.Query(),
+		Options: &openapi3filter.Options{
+			IncludeResponseStatus: true, RejectWhenRequestBodyNotSpecified: true, SkipSettingDefaults: true,
+			AuthenticationFunc: hasCredentials,
+		},
+	}
+	if err := checkResponse(e, input); err != nil {
+		return err
+	}
+	if e.response.Code/100 == 2 {
+		return checkRequest(e, input)
+	}
+	return nil
+}
+
+// pages are for people and not part of the API.
+const pages = "/docs"
+
+// checkUnknown is about a request that the document has no operation for: there is no answer but an error, in the dialect's form.
+func (c *checker) checkUnknown(e *exchange) error {
+	path, status, h := e.request.URL.Path, e.response.Code, e.response.Header()
+	switch {
+	case path == pages || strings.HasPrefix(path, pages+"/"):
+		return nil
+	case e.request.Method == http.MethodOptions && status == http.StatusNoContent && h.Get("Allow") != "":
+		return nil
+	case status < http.StatusBadRequest:
+		return errors.New("there is no such operation")
+	case status == http.StatusMethodNotAllowed && h.Values("Allow") == nil:
+		return errors.New("header Allow is missing")
+	}
+	name, mediaType := "Problem", "application/problem+json"
+	for _, prefix := range []string{"/login", "/oauth", "/connect", "/.well-known"} {
+		if path == prefix || strings.HasPrefix(path, prefix+"/") {
+			name, mediaType = "OAuthError", "application/json"
+		}
+	}
+	if got := h.Get("Content-Type"); got != mediaType {
+		return fmt.Errorf("the error has media type %q", got)
+	}
+	response := openapi3.NewResponse().WithContent(openapi3.Content{
+		mediaType: openapi3.NewMediaType().WithSchemaRef(c.document.Components.Schemas[name]),
+	})
+	operation := &openapi3.Operation{Responses: openapi3.NewResponses(openapi3.WithName("default", response))}
+	return checkBody(e, &openapi3filter.RequestValidationInput{
+		Request: e.request, Route: &routers.Route{Spec: c.document, Operation: operation},
+	})
+}
+
+func checkResponse(e *exchange, input *openapi3filter.RequestValidationInput) error {
+	described := input.Route.Operation.Responses.Status(e.response.Code)
+	if described == nil {
+		return errors.New("the status is not described")
+	}
+	h := e.response.Header()
+	for _, name := range []string{"Allow", "Etag", "Location", "Retry-After", "Www-Authenticate"} {
+		if h.Values(name) != nil && !describesHeader(described.Value, name) {
+			return fmt.Errorf("header %s is not described", name)
+		}
+	}
+	if h.Get("Cache-Control") != "no-store" && !describesHeader(described.Value, "Cache-Control") {
+		return errors.New("the answer may be kept, and nothing says so")
+	}
+	for name, header := range described.Value.Headers {
+		if header.Value.Required && h.Get(name) == "" {
+			return fmt.Errorf("header %s is missing", name)
+		}
+	}
+	if len(described.Value.Content) == 0 {
+		if e.response.Body.Len() > 0 || h.Get("Content-Type") != "" {
+			return fmt.Errorf("there is a body, of type %q", h.Get("Content-Type"))
+		}
+		return nil
+	}
+	if described.Value.Content[h.Get("Content-Type")] == nil {
+		return fmt.Errorf("media type %q is not described", h.Get("Content-Type"))
+	}
+	return checkBody(e, input)
+}
+
+func describesHeader(response *openapi3.Response, name string) bool {
+	for described := range response.Headers {
+		if strings.EqualFold(described, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func checkBody(e *exchange, input *openapi3filter.RequestValidationInput) error {
+	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Options: input.Options,
+		Status: e.response.Code, Header: e.response.Header(), Body: io.NopCloser(bytes.NewReader(e.response.Body.Bytes())),
+	})
+}
+
+// checkRequest is about a request that was answered with success.
+func checkRequest(e *exchange, input *openapi3filter.RequestValidationInput) error {
+	describes := func(in, name string) bool {
+		return input.Route.PathItem.Parameters.GetByInAndName(in, name) != nil ||
+			input.Route.Operation.Parameters.GetByInAndName(in, name) != nil
+	}
+	for name := range input.QueryParams {
+		if !describes(openapi3.ParameterInQuery, name) {
+			return fmt.Errorf("query parameter %s is not described", name)
+		}
+	}
+	for _, name := range []string{"If-Match", "If-None-Match", "Idempotency-Key"} {
+		if e.request.Header.Values(name) != nil && !describes(openapi3.ParameterInHeader, name) {
+			return fmt.Errorf("request header %s is not described", name)
+		}
+	}
+	return openapi3filter.ValidateRequest(context.Background(), input)
+}
+
+// hasCredentials reports whether the request has credentials of the scheme. Whether they stand the server has decided.
+func hasCredentials(_ context.Context, input *openapi3filter.AuthenticationInput) error {
+	scheme, _, _ := strings.Cut(input.RequestValidationInput.Request.Header.Get("Authorization"), " ")
+	if !slices.Contains([]string{"bearer", "basic"}, input.SecurityScheme.Scheme) || !strings.EqualFold(scheme, input.SecurityScheme.Scheme) {
+		return fmt.Errorf("no %s credentials", input.SecurityScheme.Scheme)
+	}
+	return nil
+}
