@@ -35,7 +35,9 @@ type User struct {
 	Email         string `json:"email,omitempty"`
 	EmailVerified bool   `json:"email_verified,omitempty"`
 	// Orgs are the organisations the user belongs to, at least one; the first is the home organisation.
-	Orgs     []string       `json:"orgs"`
+	Orgs []string `json:"orgs"`
+	// Left are organisations the user was in: what is kept about him there is being erased, or has been.
+	Left     []string       `json:"left,omitempty"`
 	Disabled bool           `json:"disabled,omitempty"`
 	Profile  claims.Profile `json:"profile,omitzero"`
 	// Epoch changes whenever everything issued to the user so far must end: password change, disabling.

@@ -20,6 +20,9 @@ type Page struct {
 	Limit int
 }
 
+// Holder has a handle: a user, or, until it has finished, one of his operations. A handle leads to its holder's user either way.
+type Holder struct{ User, Operation string }
+
 // UserStore keeps users, their password hashes and handles.
 type UserStore interface {
 	// User reads a user and the password hash ("" if none). A user whose deletion is finished is NotFound; one whose deletion
@@ -38,10 +41,12 @@ type UserStore interface {
 	BeginDelete(ctx context.Context, u User) error
 	// FinishDelete leaves of the user only the fact that the id was used. PreconditionFailed: the deletion has not begun.
 	FinishDelete(ctx context.Context, id string) error
-	// ClaimHandle makes the handle lead to id if it is free or leads to from (may be ""), and returns whom it leads to then.
-	ClaimHandle(ctx context.Context, h Handle, id, from string) (owner string, err error)
-	// ReleaseHandle frees the handle if it leads to id.
-	ReleaseHandle(ctx context.Context, h Handle, id string) error
+	// ClaimHandle makes by hold the handle if it is free, held by the same user, or held by exactly from, and returns who holds it then.
+	ClaimHandle(ctx context.Context, h Handle, by, from Holder) (Holder, error)
+	// SettleHandle makes the user hold the handle if exactly by, an operation of his, holds it, and reports whether he holds it then.
+	SettleHandle(ctx context.Context, h Handle, by Holder) (settled bool, err error)
+	// ReleaseHandle frees the handle if exactly by holds it.
+	ReleaseHandle(ctx context.Context, h Handle, by Holder) error
 	// HandleOwner returns whom a handle leads to, "" if nobody. The record decides whether it still is the user's.
 	HandleOwner(ctx context.Context, h Handle) (string, error)
 	// Users lists the users of an organisation in an order that never changes; next is "" at the end.

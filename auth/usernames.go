@@ -68,36 +68,39 @@ func (s *Users) noOneIsCalled(ctx context.Context, u *User) error {
 	return err
 }
 
-// claimHandles makes the handles lead to id, taking over those whose last owner no longer has them. What it claimed before it
-// failed it gives back.
-func (s *Users) claimHandles(ctx context.Context, handles []Handle, id string) error {
+// How a handle gets from one user to another, though it lives on another server than they do: an operation claims it in its own name,
+// writes the record, and then settles it on the user. Until that, whoever wants the handle may take it from the operation if the record
+// does not have it, which the operation notices when it settles; after that, nobody holds what he read the operation to
+// hold, and has to look at the record again. So of all who want a handle at once exactly one settles it.
+
+// claimHandles has an operation of a user hold handles, taking over those whose holder does not have them in his record. When it
+// fails it has given back what it claimed.
+func (s *Users) claimHandles(ctx context.Context, handles []Handle, by Holder) error {
 	for n, h := range handles {
-		if err := s.claimHandle(ctx, h, id); err != nil {
-			s.releaseHandles(ctx, handles[:n], id)
+		if err := s.claimHandle(ctx, h, by); err != nil {
+			s.abandonHandles(ctx, handles[:n], by)
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Users) claimHandle(ctx context.Context, h Handle, id string) error {
-	owner, err := s.Store.ClaimHandle(ctx, h, id, "")
-	if err != nil || owner == id {
+func (s *Users) claimHandle(ctx context.Context, h Handle, by Holder) error {
+	holder, err := s.Store.ClaimHandle(ctx, h, by, Holder{})
+	if err != nil || holder == by {
 		return err
 	}
-	user, _, err := s.Store.User(ctx, owner)
+	user, _, err := s.Store.User(ctx, holder.User)
 	if CodeOf(err) != NotFound && err != nil {
 		return err
 	}
 	if err == nil && (user.Deleting || owns(&user, h)) {
 		return errTaken(h)
 	}
-	// The handle was left behind by an operation that was cut off. Should that one still be running, it will find its handle
-	// gone when it confirms, and give up.
-	if owner, err = s.Store.ClaimHandle(ctx, h, id, owner); err != nil {
+	if holder, err = s.Store.ClaimHandle(ctx, h, by, holder); err != nil {
 		return err
 	}
-	if owner != id {
+	if holder != by {
 		return errTaken(h)
 	}
 	return nil
@@ -107,23 +110,64 @@ func errTaken(h Handle) error {
 	return &Error{Code: Conflict, Field: string(h.Kind), Detail: "this " + string(h.Kind) + " is in use"}
 }
 
-// releaseHandles tries to give handles back; one that stays behind is taken over by whoever wants it next.
-func (s *Users) releaseHandles(ctx context.Context, handles []Handle, id string) {
+// settleHandles ends an operation's hold on handles: those in the record it wrote become the user's, the others free. It is a Conflict
+// when somebody else took one of his.
+func (s *Users) settleHandles(ctx context.Context, u *User, handles []Handle, by Holder) error {
 	for _, h := range handles {
-		_ = s.Store.ReleaseHandle(ctx, h, id)
-	}
-}
-
-// confirmHandles makes sure that the handles of a user just written lead to him.
-func (s *Users) confirmHandles(ctx context.Context, u *User) error {
-	for _, h := range u.Handles() {
-		owner, err := s.Store.HandleOwner(ctx, h)
-		if err != nil {
+		if !owns(u, h) {
+			_ = s.Store.ReleaseHandle(ctx, h, by) // or whoever wants it next takes it over
+		} else if err := s.settleHandle(ctx, h, by); err != nil {
 			return err
-		}
-		if owner != u.ID {
-			return errTaken(h)
 		}
 	}
 	return nil
+}
+
+func (s *Users) settleHandle(ctx context.Context, h Handle, by Holder) error {
+	settled, err := s.Store.SettleHandle(ctx, h, by)
+	if settled || err != nil {
+		return err
+	}
+	// Somebody took it over, and may have given it up again; or the user is being deleted, and must not get it back.
+	if err := s.claimHandle(ctx, h, by); err != nil {
+		return err
+	}
+	user, _, err := s.Store.User(ctx, by.User)
+	switch {
+	case CodeOf(err) == NotFound, err == nil && (user.Deleting || !owns(&user, h)):
+		_ = s.Store.ReleaseHandle(ctx, h, by)
+		return errNotFound("user")
+	case err != nil:
+		return err
+	}
+	if settled, err = s.Store.SettleHandle(ctx, h, by); err == nil && !settled {
+		err = errTaken(h)
+	}
+	return err
+}
+
+// abandonHandles ends the hold of an operation that changed nothing: what the user had he keeps. What it leaves behind on the way is
+// taken over by whoever wants it next.
+func (s *Users) abandonHandles(ctx context.Context, handles []Handle, by Holder) {
+	user, _, err := s.Store.User(ctx, by.User)
+	if err != nil && CodeOf(err) != NotFound {
+		return
+	}
+	for _, h := range handles {
+		if owns(&user, h) && !user.Deleting {
+			_, _ = s.Store.SettleHandle(ctx, h, by)
+		} else {
+			_ = s.Store.ReleaseHandle(ctx, h, by)
+		}
+	}
+}
+
+// freeHandle takes a handle from a user who is being deleted, whichever operation of his holds it.
+func (s *Users) freeHandle(ctx context.Context, h Handle, id string) error {
+	deletion := Holder{id, newOperation()}
+	holder, err := s.Store.ClaimHandle(ctx, h, deletion, Holder{})
+	if err != nil || holder != deletion {
+		return err
+	}
+	return s.Store.ReleaseHandle(ctx, h, deletion)
 }

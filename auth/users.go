@@ -182,27 +182,30 @@ func (s *Users) create(ctx context.Context, caller *Caller, org string, n NewUse
 	if err := s.noOneIsCalled(ctx, &user); err != nil {
 		return User{}, err
 	}
-	if err := s.claimHandles(ctx, user.Handles(), user.ID); err != nil {
+	claim, handles := Holder{user.ID, op}, user.Handles()
+	if err := s.claimHandles(ctx, handles, claim); err != nil {
 		return User{}, err
 	}
 	user.Version, err = s.Store.PutUser(ctx, user, &hash, nil, op)
-	if idempotencyKey != "" && (err == nil || CodeOf(err) == Conflict) {
-		// A store that remembers the operation does not say whether it wrote this user then or another one.
+	if idempotencyKey != "" && (err == nil || CodeOf(err) == Conflict && n.ID == "") {
+		// A store that remembers the operation does not say whether it wrote this user then or another one. One that has forgotten it
+		// has the user nevertheless, if the id was made from the key.
 		user, err = s.createdBefore(ctx, &user)
-		if err != nil {
-			return User{}, err
-		}
+	} else if CodeOf(err) == Conflict {
+		err = &Error{Code: Conflict, Field: "id", Detail: "this id is or was in use", Err: err}
 	}
 	if CodeOf(err) == Conflict {
-		s.releaseHandles(ctx, user.Handles(), user.ID)
-		return User{}, &Error{Code: Conflict, Field: "id", Detail: "this id is or was in use", Err: err}
+		s.abandonHandles(ctx, handles, claim)
 	}
 	if err != nil {
 		return User{}, err
 	}
-	if err := s.confirmHandles(ctx, &user); err != nil {
+	if err := s.settleHandles(ctx, &user, handles, claim); err != nil {
 		if CodeOf(err) == Conflict {
 			err = errors.Join(err, s.Store.BeginDelete(ctx, user), s.Store.FinishDelete(ctx, user.ID))
+			for _, h := range handles {
+				_ = s.freeHandle(ctx, h, user.ID)
+			}
 		}
 		return User{}, err
 	}
@@ -214,7 +217,6 @@ func (s *Users) createdBefore(ctx context.Context, asked *User) (User, error) {
 	user, _, err := s.Store.User(ctx, asked.ID)
 	if CodeOf(err) == NotFound || err == nil && (user.Deleting || !user.MemberOf(asked.Orgs[0]) ||
 		user.Username != asked.Username || user.Email != asked.Email) {
-		s.releaseHandles(ctx, without(asked.Handles(), user.Handles()), asked.ID)
 		return User{}, &Error{Code: Conflict, Field: "Idempotency-Key", Detail: "this key was used to create another user"}
 	}
 	return user, err
@@ -281,36 +283,53 @@ func (s *Users) update(ctx context.Context, caller *Caller, user User, want *uin
 	if err != nil {
 		return old, err
 	}
-	if len(left) > 0 {
+	if len(without(old.Orgs, user.Orgs)) > 0 {
 		user.Epoch++ // who comes back to an organisation does not get his old logins back
 	}
-	if len(left) > 0 {
-		user.Epoch++ // should he come back, what he has of there stays dead (row M-15)
+	if back := without(user.Orgs, without(user.Orgs, old.Left)); len(back) > 0 {
+		// Should it have failed when he left. Nothing is written there before he is back.
+		if err := s.Eraser.EraseUser(ctx, user.ID, back); err != nil {
+			return old, err
+		}
 	}
 	user.UpdatedAt = s.Now()
 	if err := s.noOneIsCalled(ctx, &user); err != nil {
 		return old, err
 	}
-	op := newOperation()
-	gained := without(user.Handles(), old.Handles())
-	if err := s.claimHandles(ctx, gained, user.ID); err != nil {
+	claim := Holder{user.ID, newOperation()}
+	moving := append(without(user.Handles(), old.Handles()), without(old.Handles(), user.Handles())...)
+	if err := s.claimHandles(ctx, moving, claim); err != nil {
 		return old, err
 	}
-	user.Version, err = s.Store.PutUser(ctx, user, nil, left, op)
+	user.Version, err = s.Store.PutUser(ctx, user, nil, left, claim.Operation)
 	if err != nil {
 		if CodeOf(err) != Unavailable {
-			s.releaseHandles(ctx, gained, user.ID)
+			s.abandonHandles(ctx, moving, claim)
 		}
 		return old, err
 	}
-	s.releaseHandles(ctx, without(old.Handles(), user.Handles()), user.ID)
 	s.Callers.Forget()
-	if len(left) > 0 {
-		if err := s.Eraser.EraseUser(ctx, user.ID, left); err != nil {
-			return user, err
-		}
+	err = s.settleHandles(ctx, &user, moving, claim)
+	if CodeOf(err) == Conflict {
+		err = errors.Join(err, s.undo(ctx, &user, &old, moving, claim))
 	}
-	return user, nil
+	if len(left) > 0 {
+		err = errors.Join(err, s.Eraser.EraseUser(ctx, user.ID, left))
+	}
+	return user, err
+}
+
+// undo makes a user what he was before an operation that somebody else was quicker than, but for what ended with it.
+func (s *Users) undo(ctx context.Context, u, old *User, handles []Handle, by Holder) error {
+	before := *old
+	before.Version, before.Epoch, before.Orgs, before.Left = u.Version, u.Epoch, u.Orgs, u.Left
+	version, err := s.Store.PutUser(ctx, before, nil, nil, newOperation())
+	if err != nil {
+		return err
+	}
+	*u = before
+	u.Version = version
+	return s.settleHandles(ctx, u, handles, by)
 }
 
 func (s *Users) setOrgs(ctx context.Context, caller *Caller, u *User, orgs *[]string) (left []string, err error) {
@@ -333,8 +352,8 @@ func (s *Users) setOrgs(ctx context.Context, caller *Caller, u *User, orgs *[]st
 			return nil, err
 		}
 	}
-	left = without(u.Orgs, *orgs)
-	u.Orgs = slices.Clone(*orgs)
+	left = without(slices.Concat(u.Orgs, without(u.Left, u.Orgs)), *orgs)
+	u.Orgs, u.Left = slices.Clone(*orgs), left
 	return left, nil
 }
 
@@ -379,13 +398,22 @@ func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, wa
 		return user.ID, err
 	}
 	s.Callers.Forget()
-	if err := s.Eraser.EraseUser(ctx, user.ID, user.Orgs); err != nil {
+	if err := s.Eraser.EraseUser(ctx, user.ID, slices.Concat(user.Orgs, user.Left)); err != nil {
 		return user.ID, err
+	}
+	// The handle he was named by goes last, or the deletion could not be repeated.
+	named, _ := ParseHandle(name)
+	for _, h := range without(user.Handles(), []Handle{named}) {
+		if err := s.freeHandle(ctx, h, user.ID); err != nil {
+			return user.ID, err
+		}
 	}
 	if err := s.Store.FinishDelete(ctx, user.ID); err != nil {
 		return user.ID, err
 	}
-	s.releaseHandles(ctx, user.Handles(), user.ID)
+	if owns(&user, named) {
+		_ = s.freeHandle(ctx, named, user.ID) // or whoever wants it next takes it over
+	}
 	return user.ID, nil
 }
 

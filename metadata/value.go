@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -68,12 +69,17 @@ func (v Value) checkSize(field string) error {
 	return nil
 }
 
+// decoders are kept from one value to the next, since making one costs more than reading a small value.
+var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
 func checkJSON(raw []byte) error {
 	var (
-		dec     = jsontext.NewDecoder(bytes.NewBuffer(raw))
+		dec     = decoders.Get().(*jsontext.Decoder)
 		objects []map[string]struct{} // the folded member names of each open object
 		members int
 	)
+	defer decoders.Put(dec)
+	dec.Reset(bytes.NewBuffer(raw))
 	for {
 		kind, length := dec.StackIndex(dec.StackDepth())
 		isName := kind == '{' && length%2 == 0

@@ -124,9 +124,10 @@ var flows = []flow{
 	{
 		name: "ClaimHandle",
 		call: func(ctx context.Context, s *redisstore.Store, _ *world) error {
-			owner, err := s.ClaimHandle(ctx, auth.Handle{Kind: auth.KindEmail, Canonical: "new@example.com"}, "jane", "")
-			if err == nil && owner != "jane" {
-				return wrong("owner %q", owner)
+			jane := auth.Holder{User: "jane"}
+			holder, err := s.ClaimHandle(ctx, auth.Handle{Kind: auth.KindEmail, Canonical: "new@example.com"}, jane, auth.Holder{})
+			if err == nil && holder != jane {
+				return wrong("holder %v", holder)
 			}
 			return err
 		},
@@ -134,9 +135,24 @@ var flows = []flow{
 	{
 		name: "ClaimHandle takes over",
 		call: func(ctx context.Context, s *redisstore.Store, w *world) error {
-			owner, err := s.ClaimHandle(ctx, w.handle, "bob", "jane")
-			if err == nil && owner != "bob" {
-				return wrong("owner %q", owner)
+			bob := auth.Holder{User: "bob", Operation: "rename"}
+			holder, err := s.ClaimHandle(ctx, w.handle, bob, auth.Holder{User: "jane"})
+			if err == nil && holder != bob {
+				return wrong("holder %v", holder)
+			}
+			return err
+		},
+	},
+	{
+		name: "SettleHandle",
+		prepare: func(ctx context.Context, s *redisstore.Store, w *world) error {
+			_, err := s.ClaimHandle(ctx, w.handle, auth.Holder{User: "jane", Operation: "rename"}, auth.Holder{})
+			return err
+		},
+		call: func(ctx context.Context, s *redisstore.Store, w *world) error {
+			settled, err := s.SettleHandle(ctx, w.handle, auth.Holder{User: "jane", Operation: "rename"})
+			if err == nil && !settled {
+				return wrong("not settled")
 			}
 			return err
 		},
@@ -144,7 +160,7 @@ var flows = []flow{
 	{
 		name: "ReleaseHandle",
 		call: func(ctx context.Context, s *redisstore.Store, w *world) error {
-			return s.ReleaseHandle(ctx, w.handle, "jane")
+			return s.ReleaseHandle(ctx, w.handle, auth.Holder{User: "jane"})
 		},
 		check: func(ctx context.Context, s *redisstore.Store, w *world) error {
 			owner, err := s.HandleOwner(ctx, w.handle)

@@ -47,7 +47,7 @@ func newWorld(t *testing.T, s *redisstore.Store) *world {
 	if w.user.Version, err = s.PutUser(t.Context(), w.user, &password, nil, "create user"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = s.ClaimHandle(t.Context(), w.handle, "jane", ""); err != nil {
+	if _, err = s.ClaimHandle(t.Context(), w.handle, auth.Holder{User: "jane"}, auth.Holder{}); err != nil {
 		t.Fatal(err)
 	}
 	if w.org.Version, err = s.PutOrg(t.Context(), w.org, "create org"); err != nil {
@@ -250,7 +250,7 @@ func TestDeletionLeavesOnlyTheTombstone(t *testing.T) {
 		if diff := cmp.Diff([]string{"ep", "op", "rec", "st", "v"}, fields); diff != "" {
 			t.Errorf("a user being deleted has other fields:\n%s", diff)
 		}
-		if err := s.ReleaseHandle(t.Context(), w.handle, "jane"); err != nil {
+		if err := s.ReleaseHandle(t.Context(), w.handle, auth.Holder{User: "jane"}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.FinishDelete(t.Context(), "jane"); err != nil {

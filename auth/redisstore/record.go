@@ -93,7 +93,7 @@ func put[T any](ctx context.Context, s *Store, o object, record *T, w write) (ui
 
 // get reads a record that has no fields of its own.
 func get[T any](ctx context.Context, s *Store, o object, record *T) (version uint64, err error) {
-	doing := "read " + o.String()
+	doing := "read " + o.kind // not its id, which may be a secret that stood in the wrong place (row P-02)
 	row, err := s.rdb.HMGet(ctx, o.key, "v", "rec").Result()
 	if err != nil {
 		return 0, unavailable(doing, err)

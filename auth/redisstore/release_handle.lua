@@ -1,7 +1,7 @@
--- Frees a handle if it leads to a user.
+-- Frees a handle if exactly this holder has it.
 -- Idempotent by nature.
 -- KEYS  handle
--- ARGV  user
+-- ARGV  holder
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   redis.call('DEL', KEYS[1])
 end

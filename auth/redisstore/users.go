@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -23,6 +24,7 @@ var (
 	beginScript    = script("begin_delete")
 	finishScript   = script("finish_delete")
 	claimScript    = script("claim_handle")
+	settleScript   = script("settle_handle")
 	releaseScript  = script("release_handle")
 	userFields     = []string{"v", "rec", "st", "ep"}
 	passwordFields = append(userFields[:len(userFields):len(userFields)], "pw")
@@ -46,12 +48,12 @@ func (s *Store) User(ctx context.Context, id string) (auth.User, string, error) 
 	o := s.userObject(id)
 	row, err := s.rdb.HMGet(ctx, o.key, passwordFields...).Result()
 	if err != nil {
-		return auth.User{}, "", unavailable("read "+o.String(), err)
+		return auth.User{}, "", unavailable("read "+o.kind, err)
 	}
 	user, found, err := readUser(o, row)
 	switch {
 	case err != nil:
-		return auth.User{}, "", unavailable("read "+o.String(), err)
+		return auth.User{}, "", unavailable("read "+o.kind, err)
 	case !found:
 		return auth.User{}, "", notFound(o.kind)
 	}
@@ -81,7 +83,7 @@ func (s *Store) UserIDUsed(ctx context.Context, id string) (bool, error) {
 	o := s.userObject(id)
 	used, err := s.rdb.HExists(ctx, o.key, "st").Result()
 	if err != nil {
-		return false, unavailable("look for "+o.String(), err)
+		return false, unavailable("look for "+o.kind, err)
 	}
 	return used, nil
 }
@@ -145,21 +147,30 @@ func (s *Store) FinishDelete(ctx context.Context, id string) error {
 }
 
 // ClaimHandle implements auth.UserStore.
-func (s *Store) ClaimHandle(ctx context.Context, h auth.Handle, id, from string) (owner string, err error) {
-	reply, err := s.runner.Run(ctx, claimScript, []string{s.handle(h)}, id, from)
+func (s *Store) ClaimHandle(ctx context.Context, h auth.Handle, by, from auth.Holder) (auth.Holder, error) {
+	reply, err := s.runner.Run(ctx, claimScript, []string{s.handle(h)}, holderText(by), holderText(from))
 	if err != nil {
-		return "", unavailable("claim a handle", err)
+		return auth.Holder{}, unavailable("claim a handle", err)
 	}
-	owner, ok := reply.(string)
+	text, ok := reply.(string)
 	if !ok {
-		return "", unavailable("claim a handle", fmt.Errorf("unexpected reply %T", reply))
+		return auth.Holder{}, unavailable("claim a handle", fmt.Errorf("unexpected reply %T", reply))
 	}
-	return owner, nil
+	return parseHolder(text), nil
+}
+
+// SettleHandle implements auth.UserStore.
+func (s *Store) SettleHandle(ctx context.Context, h auth.Handle, by auth.Holder) (bool, error) {
+	reply, err := s.runner.Run(ctx, settleScript, []string{s.handle(h)}, holderText(by), by.User)
+	if err != nil {
+		return false, unavailable("settle a handle", err)
+	}
+	return reply == int64(1), nil
 }
 
 // ReleaseHandle implements auth.UserStore.
-func (s *Store) ReleaseHandle(ctx context.Context, h auth.Handle, id string) error {
-	if _, err := s.runner.Run(ctx, releaseScript, []string{s.handle(h)}, id); err != nil {
+func (s *Store) ReleaseHandle(ctx context.Context, h auth.Handle, by auth.Holder) error {
+	if _, err := s.runner.Run(ctx, releaseScript, []string{s.handle(h)}, holderText(by)); err != nil {
 		return unavailable("release a handle", err)
 	}
 	return nil
@@ -167,11 +178,24 @@ func (s *Store) ReleaseHandle(ctx context.Context, h auth.Handle, id string) err
 
 // HandleOwner implements auth.UserStore.
 func (s *Store) HandleOwner(ctx context.Context, h auth.Handle) (string, error) {
-	owner, err := s.rdb.Get(ctx, s.handle(h)).Result()
+	text, err := s.rdb.Get(ctx, s.handle(h)).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return "", unavailable("look up a handle", err)
 	}
-	return owner, nil
+	return parseHolder(text).User, nil
+}
+
+// holderText is how a holder stands in Redis; ids and operations have no space.
+func holderText(h auth.Holder) string {
+	if h.Operation == "" {
+		return h.User
+	}
+	return h.User + " " + h.Operation
+}
+
+func parseHolder(text string) auth.Holder {
+	user, operation, _ := strings.Cut(text, " ")
+	return auth.Holder{User: user, Operation: operation}
 }
 
 func (s *Store) handle(h auth.Handle) string { return s.space.Handle(string(h.Kind), h.Canonical) }

@@ -78,23 +78,23 @@ func (s *suite) testHandleRaces(t *testing.T) {
 		if from != "" {
 			owner, err := s.HandleOwner(ctx, h)
 			must(t, err)
-			must(t, s.ReleaseHandle(ctx, h, owner))
-			_, err = s.ClaimHandle(ctx, h, from, "")
+			must(t, s.ReleaseHandle(ctx, h, auth.Holder{User: owner}))
+			_, err = s.ClaimHandle(ctx, h, auth.Holder{User: from}, auth.Holder{})
 			must(t, err)
 		}
 		var mu sync.Mutex
 		owners := make(map[string]int)
 		winners := 0
 		s.together(crowd, func(_ int, store Store) {
-			id := name()
-			owner, err := store.ClaimHandle(ctx, h, id, from)
+			by := auth.Holder{User: name()}
+			holder, err := store.ClaimHandle(ctx, h, by, auth.Holder{User: from})
 			if err != nil {
 				t.Errorf("claim: %v", err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			owners[owner]++
-			if owner == id {
+			owners[holder.User]++
+			if holder == by {
 				winners++
 			}
 		})

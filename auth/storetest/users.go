@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,12 +91,21 @@ func (s *suite) testHandles(t *testing.T) {
 			t.Fatalf("owner is %q (%v), want %q", owner, err, want)
 		}
 	}
-	claim := func(id, from, want string) {
+	holder := func(text string) auth.Holder {
+		user, operation, _ := strings.Cut(text, " ")
+		return auth.Holder{User: user, Operation: operation}
+	}
+	claim := func(by, from, want string) {
 		t.Helper()
-		if owner, err := s.ClaimHandle(ctx, h, id, from); err != nil || owner != want {
-			t.Fatalf("claim by %s from %q answers %q (%v), want %q", id, from, owner, err, want)
+		if got, err := s.ClaimHandle(ctx, h, holder(by), holder(from)); err != nil || got != holder(want) {
+			t.Fatalf("claim by %s from %q answers %v (%v), want %q", by, from, got, err, want)
 		}
-		expect(want)
+		expect(holder(want).User)
+	}
+	release := func(by, owner string) {
+		t.Helper()
+		must(t, s.ReleaseHandle(ctx, h, holder(by)))
+		expect(owner)
 	}
 	expect("")
 	claim("a", "", "a")
@@ -105,12 +115,38 @@ func (s *suite) testHandles(t *testing.T) {
 	claim("b", "a", "b") // taken over
 	claim("b", "a", "b") // and the same again
 	claim("a", "", "b")
-	must(t, s.ReleaseHandle(ctx, h, "a"))
-	expect("b")
-	must(t, s.ReleaseHandle(ctx, h, "b"))
-	expect("")
-	must(t, s.ReleaseHandle(ctx, h, "b"))
+	release("a", "b")
+	release("b", "")
+	release("b", "")
 	claim("c", "b", "c")
+
+	// An operation holds it for its user, until it has finished, and is not to be mixed up with another.
+	claim("c one", "", "c one")
+	claim("d", "c", "c one")
+	claim("d", "c two", "c one")
+	claim("c two", "", "c two")
+	release("c one", "c")
+	release("c", "c")
+	claim("c", "", "c")
+	release("c two", "c")
+	settle := func(by string, want bool, owner string) {
+		t.Helper()
+		if settled, err := s.SettleHandle(ctx, h, holder(by)); err != nil || settled != want {
+			t.Fatalf("settling for %s answers %v (%v), want %v", by, settled, err, want)
+		}
+		expect(owner)
+	}
+	settle("c one", true, "c") // it is his
+	claim("c one", "", "c one")
+	settle("c two", false, "c")
+	settle("d one", false, "c")
+	settle("c one", true, "c")
+	settle("c one", true, "c")
+	claim("d", "c one", "c") // no longer
+	claim("d one", "c", "d one")
+	claim("e", "d one", "e")
+	release("e", "")
+	settle("e one", false, "")
 
 	other := auth.Handle{Kind: auth.KindEmail, Canonical: h.Canonical}
 	if owner, err := s.HandleOwner(ctx, other); err != nil || owner != "" {
@@ -205,11 +241,11 @@ func (s *suite) testHostileNames(t *testing.T) {
 	ctx := t.Context()
 	for i, text := range hostile {
 		h := auth.Handle{Kind: auth.KindUsername, Canonical: text}
-		id := name()
-		if owner, err := s.ClaimHandle(ctx, h, id, ""); err != nil || owner != id {
-			t.Errorf("handle %.20q: %q, %v", text, owner, err)
+		by := auth.Holder{User: name()}
+		if holder, err := s.ClaimHandle(ctx, h, by, auth.Holder{}); err != nil || holder != by {
+			t.Errorf("handle %.20q: %v, %v", text, holder, err)
 		}
-		defer func() { must(t, s.ReleaseHandle(ctx, h, id)) }()
+		defer func() { must(t, s.ReleaseHandle(ctx, h, by)) }()
 		for _, other := range hostile[i+1:] {
 			if owner, err := s.HandleOwner(ctx, auth.Handle{Kind: auth.KindUsername, Canonical: other}); err != nil || owner != "" {
 				t.Errorf("handles %.20q and %.20q are one (%v)", text, other, err)

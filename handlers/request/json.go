@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -56,6 +57,9 @@ func DecodeJSON[T any](r *http.Request, limit int64, mediaTypes ...string) (T, e
 	return value, nil
 }
 
+// decoders are kept from one body to the next, since making one costs more than reading a small body.
+var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
 // checkJSON walks the text once without building anything.
 func checkJSON(body []byte) error {
 	switch {
@@ -66,7 +70,9 @@ func checkJSON(body []byte) error {
 	case !utf8.Valid(body):
 		return malformed("", "the body is not valid UTF-8")
 	}
-	decoder := jsontext.NewDecoder(bytes.NewBuffer(body))
+	decoder := decoders.Get().(*jsontext.Decoder)
+	defer decoders.Put(decoder)
+	decoder.Reset(bytes.NewBuffer(body))
 	for first := true; ; first = false {
 		token, err := decoder.ReadToken()
 		if err != nil {

@@ -65,8 +65,14 @@ func (s slogLog) Record(ctx context.Context, e Event) {
 		return
 	}
 	r := RequestFrom(ctx)
-	s.logger.LogAttrs(ctx, level, "audit",
-		slog.String("action", e.Action), slog.String("outcome", e.Outcome), slog.String("reason", e.Reason),
-		slog.String("actor", e.Actor), slog.String("org", e.Org), slog.String("target", e.Target),
-		slog.String("request_id", r.ID), slog.String("address", r.Address), slog.String("dialect", r.Dialect))
+	attrs := make([]slog.Attr, 0, 9)
+	for _, fact := range [...]struct{ name, value string }{
+		{"action", e.Action}, {"outcome", e.Outcome}, {"reason", e.Reason}, {"actor", e.Actor}, {"org", e.Org}, {"target", e.Target},
+		{"request_id", r.ID}, {"address", r.Address}, {"dialect", r.Dialect},
+	} {
+		if fact.value != "" {
+			attrs = append(attrs, slog.String(fact.name, fact.value))
+		}
+	}
+	s.logger.LogAttrs(ctx, level, "audit", attrs...)
 }

@@ -19,7 +19,7 @@ local operation, now, writer = ARGV[4], ARGV[5], ARGV[6]
 local replace, keepClaims, document, brief = ARGV[7] == '1', ARGV[8] == '1', ARGV[9], ARGV[17] == '1'
 local firstSet = 19 + tonumber(ARGV[18])
 
--- How long operations are remembered, and in how many bytes: room for 32 of the service's.
+-- How long operations are remembered, newest first, once no other follows, and in how many bytes: room for 32 of the service's.
 local REMEMBERED_MS, REMEMBERED_BYTES = 10000, 736
 -- What a claim takes in a token beside its key and value: "metadata_":,
 local CLAIM_OVERHEAD = 13
@@ -184,10 +184,11 @@ if claimsGrow then
 end
 
 -- The change. The entries hash comes last: it alone was read, so only the others could turn out to be unusable.
-operations = (header and operations .. ',' or '') .. operation .. '@' .. now
-local cutoff = tonumber(now, 36) - REMEMBERED_MS
-while #operations > REMEMBERED_BYTES or tonumber(string.match(operations, '@([^,]+)'), 36) < cutoff do
-  operations = string.match(operations, ',(.*)')
+local latest = string.match(operations, '^[^@]*@([^,]+)')
+if latest and tonumber(latest, 36) > tonumber(now, 36) - REMEMBERED_MS then
+  operations = string.sub(operation .. '@' .. now .. ',' .. operations, 1, REMEMBERED_BYTES)
+else
+  operations = operation .. '@' .. now
 end
 
 revision = integer(tonumber(revision) + 1)
