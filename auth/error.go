@@ -17,6 +17,7 @@ const (
 	UnsupportedGrantType Code = "unsupported_grant_type"
 	InvalidScope         Code = "invalid_scope"
 	AccessDenied         Code = "access_denied"
+	InsufficientScope    Code = "insufficient_scope"  // RFC 6750 §3.1
 	InvalidCredentials   Code = "invalid_credentials" // a login that failed, whatever the cause
 	Unauthenticated      Code = "unauthenticated"     // a bearer that is missing or not valid
 	NotFound             Code = "not_found"

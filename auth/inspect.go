@@ -44,7 +44,7 @@ func (t *Inspected) Revisions() (revision, appRevision uint64) {
 var errInactive = &Error{Code: Unauthenticated, Detail: "the access token is not valid"}
 
 // UserInfo returns the live token of a user's OpenID login (OpenID Connect Core §5.3). Unauthenticated means that the token does
-// not stand, AccessDenied that it lacks scope openid.
+// not stand, InsufficientScope that it lacks scope openid.
 func (s *Inspector) UserInfo(ctx context.Context, token string) (*Inspected, error) {
 	t, err := s.inspect(ctx, token)
 	switch {
@@ -53,7 +53,7 @@ func (s *Inspector) UserInfo(ctx context.Context, token string) (*Inspected, err
 	case t.User == nil, !slices.Contains(t.Token.Audience, s.Issuer.URL):
 		return nil, errInactive
 	case !HasScope(t.Token.Scope, ScopeOpenID):
-		return nil, &Error{Code: AccessDenied, Detail: "the token needs scope openid"}
+		return nil, &Error{Code: InsufficientScope, Detail: "the token needs scope openid"}
 	}
 	return t, nil
 }

@@ -89,16 +89,7 @@ func startEmbedded() (*embedded, error) {
 // passTime makes keys expire, which the embedded Redis does not do by itself.
 func (e *embedded) passTime(ctx context.Context) {
 	const step = time.Second
-	ticker := time.NewTicker(step)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			e.server.FastForward(step)
-		}
-	}
+	every(ctx, step, func() { e.server.FastForward(step) })
 }
 
 // devSealer returns keys of this process alone. With a Redis that outlives the process they are fixed, and so no secret: dev only

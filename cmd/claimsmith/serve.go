@@ -148,16 +148,23 @@ func (g *redisGuard) look(ctx context.Context) error {
 }
 
 func (g *redisGuard) run(ctx context.Context) {
-	ticker := time.NewTicker(checkInterval)
+	every(ctx, checkInterval, func() {
+		if err := g.look(ctx); err != nil {
+			g.log.ErrorContext(ctx, "redis is not fit to keep data", "error", err)
+		}
+	})
+}
+
+// every calls do at an interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func()) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if err := g.look(ctx); err != nil {
-				g.log.ErrorContext(ctx, "redis is not fit to keep data", "error", err)
-			}
+			do()
 		}
 	}
 }

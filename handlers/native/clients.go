@@ -154,7 +154,7 @@ func (d *Dialect) updateClient(c echo.Context, caller *auth.Caller) error {
 	if err != nil {
 		return err
 	}
-	body, err := request.DecodeJSON[clientPatch](c.Request(), maxBody, "application/json", "application/merge-patch+json")
+	body, err := request.DecodeJSON[clientPatch](c.Request(), maxBody)
 	if err != nil {
 		return err
 	}

@@ -103,15 +103,7 @@ func notModified(c echo.Context, revision uint64) (bool, error) {
 	if err != nil || condition == nil {
 		return false, err
 	}
-	if condition.Any {
-		return true, nil
-	}
-	for _, r := range condition.Revisions {
-		if r == revision {
-			return true, nil
-		}
-	}
-	return false, nil
+	return condition.Matches(revision), nil
 }
 
 // show answers a GET with an object or, if the client already has it, with 304.

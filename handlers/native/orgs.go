@@ -87,7 +87,7 @@ func (d *Dialect) updateOrg(c echo.Context, caller *auth.Caller) error {
 	if err != nil {
 		return err
 	}
-	body, err := request.DecodeJSON[orgPatch](c.Request(), maxBody, "application/json", "application/merge-patch+json")
+	body, err := request.DecodeJSON[orgPatch](c.Request(), maxBody)
 	if err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func (d *Dialect) updateUser(c echo.Context, caller *auth.Caller) error {
 	if err != nil {
 		return err
 	}
-	body, err := request.DecodeJSON[userPatch](c.Request(), maxBody, "application/json", "application/merge-patch+json")
+	body, err := request.DecodeJSON[userPatch](c.Request(), maxBody)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (p Problem) asOAuth() Problem {
 func (p Problem) oauth() OAuthError {
 	code := string(p.Code)
 	switch p.Code {
-	case InvalidRequest, InvalidClient, InvalidGrant, UnauthorizedClient, UnsupportedGrantType, InvalidScope, AccessDenied:
+	case InvalidRequest, InvalidClient, InvalidGrant, UnauthorizedClient, UnsupportedGrantType, InvalidScope, AccessDenied, InsufficientScope:
 	case Unauthenticated:
 		code = "invalid_token"
 	case Throttled, Busy, Unavailable:

@@ -33,6 +33,7 @@ const (
 	InvalidCredentials   Code = "invalid_credentials"
 	Unauthenticated      Code = "unauthenticated"
 	AccessDenied         Code = "access_denied"
+	InsufficientScope    Code = "insufficient_scope"
 	NotFound             Code = "not_found"
 	MethodNotAllowed     Code = "method_not_allowed"
 	NotAcceptable        Code = "not_acceptable"
@@ -57,6 +58,7 @@ var statuses = map[Code]int{
 	InvalidCredentials:   http.StatusUnauthorized,
 	Unauthenticated:      http.StatusUnauthorized,
 	AccessDenied:         http.StatusForbidden,
+	InsufficientScope:    http.StatusForbidden,
 	NotFound:             http.StatusNotFound,
 	MethodNotAllowed:     http.StatusMethodNotAllowed,
 	NotAcceptable:        http.StatusNotAcceptable,
@@ -79,10 +81,11 @@ var types = map[int]string{
 	500: "rfc9110#section-15.6.1", 503: "rfc9110#section-15.6.4",
 }
 
-// The challenges of a 401 (RFC 9110 §11.6.1, RFC 6750 §3).
+// The challenges of a 401, and of a 403 for want of a scope (RFC 9110 §11.6.1, RFC 6750 §3).
 const (
 	bearerWanted  = `Bearer`
 	bearerInvalid = `Bearer error="invalid_token"`
+	scopeWanted   = `Bearer error="insufficient_scope"`
 	basicWanted   = `Basic realm="claimsmith"`
 )
 
@@ -126,6 +129,8 @@ func New(code Code, detail string) Problem {
 		p.Challenge = basicWanted
 	case code == Unauthenticated:
 		p.Challenge = bearerInvalid
+	case code == InsufficientScope:
+		p.Challenge = scopeWanted
 	case status == http.StatusUnauthorized:
 		p.Challenge = bearerWanted
 	}
