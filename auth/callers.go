@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/claimsmith/claimsmith/claims"
+	"github.com/claimsmith/claimsmith/internal/audit"
 )
 
 // APIAudience is the audience of access tokens for the management API of an issuer. Clients cannot register it.
@@ -23,7 +24,9 @@ type Callers struct {
 	Tokens   APITokenStore
 	Families FamilyStore
 	Registry *Registry
-	Now      func() time.Time
+	// Audit gets "api.authenticate" for every bearer that does not stand.
+	Audit audit.Log
+	Now   func() time.Time
 
 	known recent[[32]byte, knownCaller]
 }
@@ -51,6 +54,7 @@ func (c *Callers) Resolve(ctx context.Context, bearer string) (*Caller, error) {
 		found, err = c.apiToken(ctx, bearer)
 	}
 	if err != nil {
+		c.Audit.Record(ctx, Outcome("api.authenticate", "", err))
 		return nil, err
 	}
 	c.known.put(key, found, now)

@@ -64,38 +64,42 @@ type Authenticator struct {
 var errLogin = &Error{Code: InvalidCredentials, Detail: "the username or password is wrong"}
 
 // Authenticate returns who logged in. It fails with InvalidCredentials, Throttled, Busy or Unavailable, and takes as long for an
-// unknown user as for a wrong password. Where it fails, User says whose account was tried, if it exists, for the audit log alone.
+// unknown user as for a wrong password. Where it fails, User and Org say whose account was tried where, if it exists, for the audit log alone.
 func (a *Authenticator) Authenticate(ctx context.Context, l Login) (Subject, error) {
 	user, hash, account, err := a.find(ctx, l.Username)
 	if err != nil {
 		return Subject{}, err
 	}
-	buckets := a.buckets(account, l.Address)
-	wait, err := a.Limiter.Take(ctx, buckets)
-	if err != nil {
-		return Subject{User: user.ID}, err
-	}
-	if wait > 0 {
-		return Subject{User: user.ID}, &Error{Code: Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
-	}
-	upgrade, err := a.verify(ctx, hash, l.Password)
-	if err != nil {
-		return Subject{User: user.ID}, err
-	}
 	org := l.Org
 	if org == "" {
 		org = homeFor(&user, l.Client)
 	}
+	tried := Subject{User: user.ID}
+	if user.MemberOf(org) {
+		tried.Org = org
+	}
+	buckets := a.buckets(account, l.Address)
+	wait, err := a.Limiter.Take(ctx, buckets)
+	if err != nil {
+		return tried, err
+	}
+	if wait > 0 {
+		return tried, &Error{Code: Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
+	}
+	upgrade, err := a.verify(ctx, hash, l.Password)
+	if err != nil {
+		return tried, err
+	}
 	if user.Disabled || !user.MemberOf(org) || !l.Client.Serves(org) {
-		return Subject{User: user.ID}, errLogin
+		return tried, errLogin
 	}
 	if _, err := a.Registry.Org(ctx, org); CodeOf(err) == NotFound {
-		return Subject{User: user.ID}, errLogin
+		return tried, errLogin
 	} else if err != nil {
-		return Subject{User: user.ID}, err
+		return tried, err
 	}
 	if err := a.Limiter.Reset(ctx, buckets[:2]); err != nil {
-		return Subject{User: user.ID}, err
+		return tried, err
 	}
 	if upgrade {
 		a.upgrade(ctx, user.ID, hash, l.Password)

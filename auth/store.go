@@ -45,7 +45,7 @@ type UserStore interface {
 	ClaimHandle(ctx context.Context, h Handle, by, from Holder) (Holder, error)
 	// SettleHandle makes the user hold the handle if exactly by, an operation of his, holds it, and reports whether he holds it then.
 	SettleHandle(ctx context.Context, h Handle, by Holder) (settled bool, err error)
-	// ReleaseHandle frees the handle if exactly by holds it.
+	// ReleaseHandle frees the handle if by holds it: a user, himself or in the name of an operation; an operation, exactly that one.
 	ReleaseHandle(ctx context.Context, h Handle, by Holder) error
 	// HandleOwner returns whom a handle leads to, "" if nobody. The record decides whether it still is the user's.
 	HandleOwner(ctx context.Context, h Handle) (string, error)

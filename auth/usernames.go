@@ -162,12 +162,22 @@ func (s *Users) abandonHandles(ctx context.Context, handles []Handle, by Holder)
 	}
 }
 
-// freeHandle takes a handle from a user who is being deleted, whichever operation of his holds it.
-func (s *Users) freeHandle(ctx context.Context, h Handle, id string) error {
-	deletion := Holder{id, newOperation()}
-	holder, err := s.Store.ClaimHandle(ctx, h, deletion, Holder{})
-	if err != nil || holder != deletion {
+// freeOfDeleted frees a name that leads to a user of whom nothing else is left, because his deletion was cut off.
+func (s *Users) freeOfDeleted(ctx context.Context, name string) error {
+	h, err := ParseHandle(name)
+	if err != nil {
+		return nil //nolint:nilerr // nobody's name
+	}
+	id, err := s.Store.HandleOwner(ctx, h)
+	if err != nil || id == "" {
 		return err
 	}
-	return s.Store.ReleaseHandle(ctx, h, deletion)
+	if _, _, err := s.Store.User(ctx, id); CodeOf(err) != NotFound {
+		return err
+	}
+	used, err := s.Store.UserIDUsed(ctx, id) // or he is being created
+	if err != nil || !used {
+		return err
+	}
+	return s.Store.ReleaseHandle(ctx, h, Holder{User: id})
 }

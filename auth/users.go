@@ -204,7 +204,7 @@ func (s *Users) create(ctx context.Context, caller *Caller, org string, n NewUse
 		if CodeOf(err) == Conflict {
 			err = errors.Join(err, s.Store.BeginDelete(ctx, user), s.Store.FinishDelete(ctx, user.ID))
 			for _, h := range handles {
-				_ = s.freeHandle(ctx, h, user.ID)
+				err = errors.Join(err, s.Store.ReleaseHandle(ctx, h, Holder{User: user.ID}))
 			}
 		}
 		return User{}, err
@@ -380,6 +380,9 @@ func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, wa
 		return "", errNotFound("user")
 	}
 	user, err := s.lookup(ctx, name)
+	if CodeOf(err) == NotFound {
+		err = errors.Join(err, s.freeOfDeleted(ctx, name))
+	}
 	if err != nil {
 		return "", err
 	}
@@ -404,17 +407,14 @@ func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, wa
 	// The handle he was named by goes last, or the deletion could not be repeated.
 	named, _ := ParseHandle(name)
 	for _, h := range without(user.Handles(), []Handle{named}) {
-		if err := s.freeHandle(ctx, h, user.ID); err != nil {
+		if err := s.Store.ReleaseHandle(ctx, h, Holder{User: user.ID}); err != nil {
 			return user.ID, err
 		}
 	}
-	if err := s.Store.FinishDelete(ctx, user.ID); err != nil {
+	if err := s.Store.FinishDelete(ctx, user.ID); err != nil || !owns(&user, named) {
 		return user.ID, err
 	}
-	if owns(&user, named) {
-		_ = s.freeHandle(ctx, named, user.ID) // or whoever wants it next takes it over
-	}
-	return user.ID, nil
+	return user.ID, s.Store.ReleaseHandle(ctx, named, Holder{User: user.ID})
 }
 
 func (s *Users) record(ctx context.Context, action string, caller *Caller, org, id string, err error) {

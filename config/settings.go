@@ -73,7 +73,7 @@ type Redis struct {
 	TLSCA                  CertPool      `name:"tls-ca" placeholder:"FILE" help:"PEM file of the authorities to believe in place of the system's."`
 	WaitReplicas           int           `default:"0" range:"0..8" help:"Replicas that must have a write before it is confirmed. From 1 on, no confirmed write is lost with its primary."`
 	WaitTimeout            time.Duration `default:"500ms" range:"10ms..5s" help:"How long to wait for them. After that the write is answered 503, and repeating it is safe."`
-	AllowUnsafePersistence bool          `help:"Start although Redis does not keep what it confirms: append-only file off, or an eviction policy other than noeviction."`
+	AllowUnsafePersistence bool          `help:"Start although Redis does not keep what it confirms: append-only file off. An eviction policy other than noeviction is refused always."`
 }
 
 // Secrets are the keys that seal what rests in Redis.

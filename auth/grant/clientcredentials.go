@@ -19,8 +19,8 @@ func (ClientCredentials) Type() string { return auth.GrantClientCredentials }
 var userScopes = []string{auth.ScopeOpenID, "profile", "email", "phone", "address", "offline_access"}
 
 // Authorize implements Grant.
-func (g ClientCredentials) Authorize(_ context.Context, client *auth.Client, r Request) (auth.Tokens, string, error) {
-	about := "client:" + client.ID
+func (g ClientCredentials) Authorize(_ context.Context, client *auth.Client, r Request) (auth.Tokens, About, error) {
+	about := About{Target: "client:" + client.ID}
 	if client.Public() {
 		return auth.Tokens{}, about, &auth.Error{Code: auth.UnauthorizedClient, Detail: "a public client has no token of its own"}
 	}

@@ -30,10 +30,12 @@ type Request struct {
 type Grant interface {
 	// Type is the value of grant_type.
 	Type() string
-	// Authorize checks what the grant type requires and issues the tokens. The client is authenticated and may use the grant. The
-	// returned reference names whom the tokens are about, as far as it is known, for the audit log.
-	Authorize(ctx context.Context, client *auth.Client, r Request) (tokens auth.Tokens, about string, err error)
+	// Authorize checks what the grant type requires and issues the tokens. The client is authenticated and may use the grant.
+	Authorize(ctx context.Context, client *auth.Client, r Request) (auth.Tokens, About, error)
 }
+
+// About says for the audit log whom tokens are about, as far as it is known: a reference, and the organisation it acts in.
+type About struct{ Target, Org string }
 
 // Dispatcher answers token requests.
 type Dispatcher struct {
@@ -53,34 +55,47 @@ func (d *Dispatcher) Types() []string {
 
 // Token answers a token request: authenticate the client, find the grant, check that the client may use it, let it authorize.
 func (d *Dispatcher) Token(ctx context.Context, r Request) (auth.Tokens, error) {
-	tokens, org, about, err := d.token(ctx, r)
+	tokens, about, err := d.token(ctx, r)
 	e := auth.Outcome("token."+d.known(r.GrantType), d.actor(ctx, r.ClientID), err)
-	e.Org, e.Target = org, about
+	e.Org, e.Target = about.Org, about.Target
 	d.Audit.Record(ctx, e)
 	return tokens, err
 }
 
-func (d *Dispatcher) token(ctx context.Context, r Request) (tokens auth.Tokens, org, about string, err error) {
+func (d *Dispatcher) token(ctx context.Context, r Request) (tokens auth.Tokens, about About, err error) {
 	if r.GrantType == "" {
-		return tokens, "", "", &auth.Error{Code: auth.InvalidRequest, Field: "grant_type", Detail: "grant_type is required"}
+		return tokens, about, &auth.Error{Code: auth.InvalidRequest, Field: "grant_type", Detail: "grant_type is required"}
 	}
-	client, err := d.Authenticate(ctx, r.ClientID, r.ClientSecret)
+	client, err := d.authenticate(ctx, r.ClientID, r.ClientSecret)
 	if err != nil {
-		return tokens, "", "", err
+		return tokens, about, err
 	}
+	about.Org = client.Org
 	grant := d.find(r.GrantType)
 	if grant == nil {
-		return tokens, client.Org, "", &auth.Error{Code: auth.UnsupportedGrantType, Detail: "this grant type is not served"}
+		return tokens, about, &auth.Error{Code: auth.UnsupportedGrantType, Detail: "this grant type is not served"}
 	}
 	if !client.Allows(r.GrantType) {
-		return tokens, client.Org, "", &auth.Error{Code: auth.UnauthorizedClient, Detail: "this client may not use this grant type"}
+		return tokens, about, &auth.Error{Code: auth.UnauthorizedClient, Detail: "this client may not use this grant type"}
 	}
-	tokens, about, err = grant.Authorize(ctx, client, r)
-	return tokens, client.Org, about, err
+	tokens, found, err := grant.Authorize(ctx, client, r)
+	if found.Org == "" {
+		found.Org = client.Org
+	}
+	return tokens, found, err
 }
 
-// Authenticate checks a client's credentials (RFC 6749 §2.3): its secret, or, for a public client, none.
+// Authenticate checks the credentials of a client that wants something else than tokens (RFC 6749 §2.3): its secret, or, for a public
+// client, none. A failure is recorded, a success by what the client then does.
 func (d *Dispatcher) Authenticate(ctx context.Context, id, secret string) (*auth.Client, error) {
+	client, err := d.authenticate(ctx, id, secret)
+	if err != nil {
+		d.Audit.Record(ctx, auth.Outcome("client.authenticate", d.actor(ctx, id), err))
+	}
+	return client, err
+}
+
+func (d *Dispatcher) authenticate(ctx context.Context, id, secret string) (*auth.Client, error) {
 	if id == "" {
 		return nil, &auth.Error{Code: auth.InvalidClient, Detail: "client authentication is required"}
 	}

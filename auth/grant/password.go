@@ -17,25 +17,25 @@ type Password struct {
 func (Password) Type() string { return auth.GrantPassword }
 
 // Authorize implements Grant.
-func (g Password) Authorize(ctx context.Context, client *auth.Client, r Request) (auth.Tokens, string, error) {
+func (g Password) Authorize(ctx context.Context, client *auth.Client, r Request) (auth.Tokens, About, error) {
 	if !client.FirstParty {
-		return auth.Tokens{}, "", &auth.Error{Code: auth.UnauthorizedClient, Detail: "this client may not use this grant type"}
+		return auth.Tokens{}, About{}, &auth.Error{Code: auth.UnauthorizedClient, Detail: "this client may not use this grant type"}
 	}
 	for _, p := range []struct{ name, value string }{{"username", r.Username}, {"password", r.Password}} {
 		if p.value == "" {
-			return auth.Tokens{}, "", &auth.Error{Code: auth.InvalidRequest, Field: p.name, Detail: p.name + " is required"}
+			return auth.Tokens{}, About{}, &auth.Error{Code: auth.InvalidRequest, Field: p.name, Detail: p.name + " is required"}
 		}
 	}
 	scope, err := auth.NarrowScope(client, r.Scope)
 	if err != nil {
-		return auth.Tokens{}, "", err
+		return auth.Tokens{}, About{}, err
 	}
 	subject, err := g.Authenticator.Authenticate(ctx, auth.Login{
 		Username: r.Username, Password: r.Password, Org: r.Org, Client: client, Address: r.Address,
 	})
-	about := ""
+	about := About{Org: subject.Org}
 	if subject.User != "" {
-		about = "user:" + subject.User
+		about.Target = "user:" + subject.User
 	}
 	if err != nil {
 		return auth.Tokens{}, about, err

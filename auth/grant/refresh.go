@@ -16,14 +16,14 @@ type Refresh struct {
 func (Refresh) Type() string { return auth.GrantRefreshToken }
 
 // Authorize implements Grant.
-func (g Refresh) Authorize(ctx context.Context, client *auth.Client, r Request) (auth.Tokens, string, error) {
+func (g Refresh) Authorize(ctx context.Context, client *auth.Client, r Request) (auth.Tokens, About, error) {
 	if r.RefreshToken == "" {
-		return auth.Tokens{}, "", &auth.Error{Code: auth.InvalidRequest, Field: "refresh_token", Detail: "refresh_token is required"}
+		return auth.Tokens{}, About{}, &auth.Error{Code: auth.InvalidRequest, Field: "refresh_token", Detail: "refresh_token is required"}
 	}
 	tokens, family, err := g.Issuer.Refresh(ctx, client, r.RefreshToken, strings.Join(auth.Scopes(r.Scope), " "))
-	about := ""
+	about := About{Org: family.Org}
 	if family.User != "" {
-		about = "user:" + family.User
+		about.Target = "user:" + family.User
 	}
 	return tokens, about, err
 }

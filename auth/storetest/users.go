@@ -126,7 +126,9 @@ func (s *suite) testHandles(t *testing.T) {
 	claim("d", "c two", "c one")
 	claim("c two", "", "c two")
 	release("c one", "c")
-	release("c", "c")
+	release("c two", "")
+	claim("c two", "", "c two")
+	release("c", "")
 	claim("c", "", "c")
 	release("c two", "c")
 	settle := func(by string, want bool, owner string) {

@@ -94,7 +94,8 @@ func newApp(i installation, s *config.Server, log *slog.Logger) (*app, error) {
 	store := authstore.New(i.runner, i.space)
 	registry := &auth.Registry{ClientStore: store, OrgStore: store, Now: a.now}
 	a.callers = &auth.Callers{
-		Issuer: s.Issuer, Verifier: verifier, Tokens: store, Families: store, Registry: registry, Now: a.now,
+		Issuer: s.Issuer, Verifier: verifier, Tokens: store, Families: store, Registry: registry, Audit: a.audit,
+		Now: a.now,
 	}
 	a.metadata = &metadata.Service{
 		Store: metastore.New(i.runner, i.space), Audit: a.audit, Now: a.now, Limits: limits(s.Limits, registry),
