@@ -80,7 +80,8 @@ func NewHasher(c HashConfig) (*Hasher, error) {
 		return nil, fmt.Errorf("password hashing: %w", err)
 	}
 	current, err := argon2.New(
-		argon2.WithVariantID(), argon2.WithM(uint32(c.MemoryKiB)), argon2.WithT(c.Time), argon2.WithP(c.Parallelism),
+		argon2.WithVariantID(), argon2.WithM(uint32(c.MemoryKiB)), //nolint:gosec // validate has bounded it
+		argon2.WithT(c.Time), argon2.WithP(c.Parallelism),
 		argon2.WithS(saltBytes), argon2.WithK(keyBytes),
 	)
 	if err != nil {

@@ -162,7 +162,9 @@ func (s *Service) recordWrite(ctx context.Context, c Caller, org, user string, e
 }
 
 func (s *Service) record(ctx context.Context, c Caller, action, org, user, outcome string, reason Code) {
-	s.Audit.Record(ctx, audit.Event{
-		Action: action, Actor: c.Ref(), Org: org, Target: "user:" + user, Outcome: outcome, Reason: string(reason),
-	})
+	e := audit.Event{Action: action, Actor: c.Ref(), Org: org, Outcome: outcome, Reason: string(reason)}
+	if isUserID(user) { // no other text somebody chose: it may be anything
+		e.Target = "user:" + user
+	}
+	s.Audit.Record(ctx, e)
 }

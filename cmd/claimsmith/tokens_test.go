@@ -115,7 +115,7 @@ func forgeries(t *testing.T, c *cast, token, listener string) map[string]string 
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, y := segment(string(own.X.FillBytes(make([]byte, 32)))), segment(string(own.Y.FillBytes(make([]byte, 32)))) //nolint:staticcheck // the JWK form
+	x, y := segment(string(own.X.FillBytes(make([]byte, 32)))), segment(string(own.Y.FillBytes(make([]byte, 32))))
 	jwk := `{"kty":"EC","crv":"P-256","x":"` + x + `","y":"` + y + `","kid":"mine","alg":"ES256","use":"sig"}`
 	for name, members := range map[string]string{
 		"jwk": `"kid":"mine","jwk":` + jwk, "jwk under our kid": `"kid":"` + h.Kid + `","jwk":` + jwk, "no kid": `"x":1`,
@@ -312,9 +312,8 @@ func TestRevokedTokenHasNoOtherSpelling(t *testing.T) {
 		}
 	}
 	// Revoking by one spelling revokes the token.
-	token := c.loginAs(c.acme.user, "").text(t, "access_token")
 	c.patch("/api/client/login", adminToken, `{"access_token_alg":"ES256"}`).want(t, http.StatusOK)
-	token = c.loginAs(c.acme.user, "").text(t, "access_token")
+	token := c.loginAs(c.acme.user, "").text(t, "access_token")
 	c.form("/oauth/revoke", "client_id", "login", "token", twin(t, token)).want(t, http.StatusOK)
 	c.refusedEverywhere("revoked by its twin", token)
 }

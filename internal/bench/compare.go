@@ -110,10 +110,9 @@ func compare(ctx context.Context) error {
 }
 
 type bench struct {
-	dir, script                string
-	redis, product, baseline   *process
-	redisAddr, addr, base      string
-	userID, machine, machineID string
+	dir, script              string
+	redis, product, baseline *process
+	redisAddr, addr, base    string
 }
 
 func (b *bench) launch(ctx context.Context) error {

@@ -29,7 +29,7 @@ func formatTime(t time.Time) string { return strconv.FormatInt(max(0, t.UnixMill
 func parseTime(s string, t *time.Time) bool {
 	var ms uint64
 	ok := parseUint(s, 36, &ms) && ms <= 1<<53
-	*t = time.UnixMilli(int64(ms)).UTC() //nolint:gosec // bounded above
+	*t = time.UnixMilli(int64(ms)).UTC()
 	return ok
 }
 

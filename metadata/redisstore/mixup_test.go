@@ -29,7 +29,7 @@ func TestAnswersAreNeverMixedUp(t *testing.T) {
 		for n, o := range owners {
 			running.Go(func() {
 				for range reads {
-					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(3000))*time.Microsecond) //nolint:gosec // any will do
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(3000))*time.Microsecond)
 					doc, docErr := store.Get(ctx, o)
 					claims, claimsErr := storetest.Claims(ctx, store, o.Org, o.User, "")
 					cancel()
