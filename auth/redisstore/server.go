@@ -103,11 +103,12 @@ func (s server) judge(r Requirements, all *Findings) {
 	}
 
 	limit, used := s.number("maxmemory"), s.number("used_memory")
-	switch policy := s.info["maxmemory_policy"]; {
+	if policy := s.info["maxmemory_policy"]; policy != "noeviction" {
+		say(&all.Faults, "maxmemory-policy is %s, must be noeviction: users, keys and revocations would vanish", policy)
+	}
+	switch {
 	case limit == 0:
 		say(&all.Warnings, "maxmemory is 0: without a limit the system may kill the server when memory ends")
-	case policy != "noeviction":
-		say(&all.Faults, "maxmemory-policy is %s, must be noeviction: users, keys and revocations would vanish", policy)
 	case used > limit/10*8:
 		say(&all.Warnings, "%d %% of maxmemory are used", used*100/limit)
 	}

@@ -26,6 +26,10 @@ func runBootstrap(ctx context.Context, c *config.Bootstrap, stdout io.Writer, lo
 	}
 	client := connect(c.Redis)
 	defer client.Close()
+	guard := newGuard(client, c.Redis, log)
+	if err := guard.look(ctx); err != nil {
+		return err
+	}
 	run := runner(client, c.Redis)
 	space, err := authstore.Initialise(ctx, run, keyspace.DefaultPartitions)
 	if err != nil {

@@ -150,7 +150,7 @@ func (d demo) print(w io.Writer, c *config.Dev) {
   operator API token   %[2]s
   user                 %[5]s
   password             %[3]s
-  client               %[6]s (public, first-party)
+  clients              %[7]s (what /login stands for; refresh with its id) and %[6]s, public, first-party
 
 1. Set an entry that is a claim:
 
@@ -169,5 +169,5 @@ curl -s %[1]s/login -H 'Content-Type: application/json' -d '{"username":"%[5]s",
 curl -s %[1]s/.well-known/jwks.json
 
 Stop with Ctrl-C.
-`, d.issuer, d.token, d.password, kept, demoUser, demoClient)
+`, d.issuer, d.token, d.password, kept, demoUser, demoClient, auth.LoginClient)
 }

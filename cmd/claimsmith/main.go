@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/claimsmith/claimsmith/config"
 )
 
@@ -63,8 +65,17 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 
 func newLogger(c config.Log, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.Level}
+	log := slog.New(slog.NewTextHandler(w, options))
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		log = slog.New(slog.NewJSONHandler(w, options))
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	redis.SetLogger(clientLog{log})
+	return log
+}
+
+// clientLog takes what the Redis client has to say about its connections. Failures that matter come back as errors as well.
+type clientLog struct{ log *slog.Logger }
+
+func (c clientLog) Printf(ctx context.Context, format string, v ...any) {
+	c.log.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, v...))
 }

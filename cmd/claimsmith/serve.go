@@ -35,9 +35,7 @@ func runServe(ctx context.Context, c *config.Serve, log *slog.Logger) error {
 	}
 	client := connect(c.Redis)
 	defer client.Close()
-	guard := &redisGuard{client: client, requirements: authstore.Requirements{
-		Durable: !c.Redis.AllowUnsafePersistence, Replicas: c.Redis.WaitReplicas,
-	}, log: log}
+	guard := newGuard(client, c.Redis, log)
 	if err := guard.look(ctx); err != nil {
 		return err
 	}
@@ -122,6 +120,12 @@ type redisGuard struct {
 
 	fault  atomic.Pointer[error]
 	warned sync.Map
+}
+
+func newGuard(client redis.UniversalClient, c config.Redis, log *slog.Logger) *redisGuard {
+	return &redisGuard{client: client, log: log, requirements: authstore.Requirements{
+		Durable: !c.AllowUnsafePersistence, Replicas: c.WaitReplicas,
+	}}
 }
 
 // check is the verdict of the last look.
