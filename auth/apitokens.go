@@ -121,10 +121,5 @@ func (s *APITokens) Delete(ctx context.Context, caller *Caller, id string) error
 }
 
 func (s *APITokens) record(ctx context.Context, action string, caller *Caller, t APIToken, err error) {
-	e := Outcome(action, caller.Ref(), err)
-	e.Org = t.Org
-	if t.ID != "" {
-		e.Target = "token:" + t.ID
-	}
-	s.Audit.Record(ctx, e)
+	s.Audit.Record(ctx, about(Outcome(action, caller.Ref(), err), t.Org, "token", t.ID))
 }

@@ -83,7 +83,7 @@ func (s *Clients) Create(ctx context.Context, caller *Caller, orgName string, n 
 		c.ID = NewUserID()
 	}
 	secret, err := s.create(ctx, caller, &c, n)
-	s.record(ctx, "client.create", caller, c, err)
+	s.record(ctx, "client.create", caller, org, c, err)
 	return c, secret, err
 }
 
@@ -138,25 +138,28 @@ func (s *Clients) Update(ctx context.Context, caller *Caller, orgName, id string
 		c.UpdatedAt = s.Now()
 		return s.put(ctx, caller, &c, change)
 	})
-	s.record(ctx, "client.update", caller, c, err)
+	s.record(ctx, "client.update", caller, caller.orgOf(orgName), c, err)
 	return c, err
 }
 
 // NewSecret replaces the secret of a confidential client and returns the new one, shown this once.
 func (s *Clients) NewSecret(ctx context.Context, caller *Caller, orgName, id string) (Client, string, error) {
 	secret := newSecret(clientSecretPrefix)
-	c, err := s.Get(ctx, caller, orgName, id)
-	if err == nil {
-		err = caller.refuse(caller.mayChange(&c), c.Org, "client")
-	}
-	if err == nil && c.Public() {
-		err = &Error{Code: InvalidRequest, Detail: "a public client has no secret"}
-	}
-	if err == nil {
+	var c Client
+	err := unlessChanged(nil, func() (err error) {
+		if c, err = s.Get(ctx, caller, orgName, id); err != nil {
+			return err
+		}
+		if err := caller.refuse(caller.mayChange(&c), c.Org, "client"); err != nil {
+			return err
+		}
+		if c.Public() {
+			return &Error{Code: InvalidRequest, Detail: "a public client has no secret"}
+		}
 		c.SecretHash, c.UpdatedAt = hashSecret(secret), s.Now()
-		err = s.put(ctx, caller, &c, ClientChange{})
-	}
-	s.record(ctx, "client.secret", caller, c, err)
+		return s.put(ctx, caller, &c, ClientChange{})
+	})
+	s.record(ctx, "client.secret", caller, caller.orgOf(orgName), c, err)
 	return c, secret, err
 }
 
@@ -170,12 +173,15 @@ func (s *Clients) Delete(ctx context.Context, caller *Caller, orgName, id string
 		err = s.Store.DeleteClient(ctx, c)
 	}
 	s.changed()
-	s.record(ctx, "client.delete", caller, c, err)
+	s.record(ctx, "client.delete", caller, caller.orgOf(orgName), c, err)
 	return err
 }
 
 func (s *Clients) put(ctx context.Context, caller *Caller, c *Client, change ClientChange) error {
 	if err := s.apply(caller, c, change); err != nil {
+		return err
+	}
+	if err := s.namesNoOtherClient(ctx, c); err != nil {
 		return err
 	}
 	version, err := s.Store.PutClient(ctx, *c, newOperation())
@@ -281,7 +287,25 @@ func (s *Clients) check(c *Client) error {
 	return s.checkAudience(c)
 }
 
-// Nobody may have tokens made that the management API takes for its own, or that name another client (row T-07).
+// An audience that is another client's id would make access tokens that pass for that client's ID tokens where typ is not looked at.
+func (s *Clients) namesNoOtherClient(ctx context.Context, c *Client) error {
+	for _, a := range c.Audience {
+		if a == c.ID || !ValidClientID(a) {
+			continue
+		}
+		_, err := s.Store.Client(ctx, a)
+		if err == nil {
+			return &Error{Code: InvalidRequest, Field: "audience", Detail: "an audience must not be another client's id"}
+		}
+		if CodeOf(err) != NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// Nobody may have tokens made that the management API takes for its own (row T-07). Whether two organisations name the same service is
+// theirs to know: a service that serves one of them checks the claim org.
 func (s *Clients) checkAudience(c *Client) error {
 	for _, a := range c.Audience {
 		u, err := url.Parse(a)
@@ -312,8 +336,6 @@ func validScope(s string) bool {
 	return s != "" && len(s) <= 128
 }
 
-func (s *Clients) record(ctx context.Context, action string, caller *Caller, c Client, err error) {
-	e := Outcome(action, caller.Ref(), err)
-	e.Org, e.Target = c.Org, "client:"+c.ID
-	s.Audit.Record(ctx, e)
+func (s *Clients) record(ctx context.Context, action string, caller *Caller, org string, c Client, err error) {
+	s.Audit.Record(ctx, about(Outcome(action, caller.Ref(), err), org, "client", c.ID))
 }

@@ -151,9 +151,9 @@ func (s *Inspector) verify(ctx context.Context, token string) (*claims.Access, e
 // Revoke ends what a token stands for if it is the client's: for a refresh token its whole family, for an access token that token
 // (RFC 7009 §2.1). A token that is unknown, expired or somebody else's is no error and has no effect.
 func (s *Inspector) Revoke(ctx context.Context, client *Client, token string) error {
-	target, err := s.revoke(ctx, client, token)
+	target, org, err := s.revoke(ctx, client, token)
 	e := Outcome("token.revoke", "client:"+client.ID, err)
-	e.Org, e.Target = client.Org, target
+	e.Org, e.Target = org, target
 	s.Audit.Record(ctx, e)
 	if err == nil {
 		s.Callers.Forget()
@@ -161,17 +161,21 @@ func (s *Inspector) Revoke(ctx context.Context, client *Client, token string) er
 	return err
 }
 
-func (s *Inspector) revoke(ctx context.Context, client *Client, token string) (target string, err error) {
+func (s *Inspector) revoke(ctx context.Context, client *Client, token string) (target, org string, err error) {
 	if refresh, ok := s.Issuer.refresh.parse(token); ok {
-		return "user:" + refresh.User, s.Families.Revoke(ctx, refresh.FamilyRef, client.ID)
+		return "user:" + refresh.User, refresh.Org, s.Families.Revoke(ctx, refresh.FamilyRef, client.ID)
 	}
 	t, err := s.verify(ctx, token)
 	if CodeOf(err) == Unauthenticated || err == nil && t.ClientID != client.ID {
-		return "", nil
+		return "", client.Org, nil
 	}
 	if err != nil {
-		return "", err
+		return "", client.Org, err
+	}
+	target = "user:" + t.Subject
+	if isMachine(t) {
+		target = "client:" + t.Subject
 	}
 	// Verifiers here allow for clocks that differ, and so must the mark.
-	return "user:" + t.Subject, s.Families.Deny(ctx, t.Subject, t.ID, t.ExpiresAt.Add(claims.MaxLeeway))
+	return target, t.Org, s.Families.Deny(ctx, t.Subject, t.ID, t.ExpiresAt.Add(claims.MaxLeeway))
 }

@@ -126,9 +126,7 @@ func (s *Orgs) put(ctx context.Context, org *Org, c OrgChange) error {
 }
 
 func (s *Orgs) record(ctx context.Context, action string, caller *Caller, slug string, err error) {
-	e := Outcome(action, caller.Ref(), err)
-	e.Org, e.Target = slug, "org:"+slug
-	s.Audit.Record(ctx, e)
+	s.Audit.Record(ctx, about(Outcome(action, caller.Ref(), err), slug, "org", slug))
 }
 
 // checkName bounds a free text shown to people.

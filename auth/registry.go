@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Recency is how long what this instance has read of a client, an organisation or an API credential may still be used: the bound
-// within which disabling one takes effect everywhere (row A-06). The instance that makes a change forgets it at once.
-const Recency = time.Second
+// Recency is how long what this instance has read of a client, an organisation or an API credential may still be used. A Caller may
+// rest on a client that was read that long before, so disabling one takes effect everywhere within twice the time, a second
+// (row A-06). The instance that makes a change forgets it at once.
+const Recency = time.Second / 2
 
 const recentMax = 10_000
 

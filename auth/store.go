@@ -146,7 +146,8 @@ type FamilyStore interface {
 
 // Limiter bounds how often something may be tried, shared by all instances.
 type Limiter interface {
-	// Take uses up one attempt of each bucket and reports how long to wait when one of them is empty, 0 if none is.
+	// Take uses up one attempt of each bucket in turn. At the first one that is empty it stops and reports how long to wait: an
+	// attempt refused for one's own sake costs nobody else. It reports 0 if none is empty.
 	Take(ctx context.Context, buckets []Bucket) (retryAfter time.Duration, err error)
 	// Reset fills a bucket again.
 	Reset(ctx context.Context, buckets []Bucket) error

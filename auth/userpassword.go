@@ -36,21 +36,30 @@ func (s *Users) SetPassword(ctx context.Context, caller *Caller, orgName, name, 
 }
 
 func (s *Users) setPassword(ctx context.Context, caller *Caller, user User, current, password string) error {
-	if _, self := caller.Self(caller.HomeOrg()); self {
-		if err := s.checkCurrent(ctx, &user, current); err != nil {
-			return err
-		}
+	_, self := caller.Self(caller.HomeOrg())
+	verified := ""
+	var err error
+	if self {
+		verified, err = s.checkCurrent(ctx, &user, current)
 	} else if !caller.MayWrite(user.Orgs[0]) {
-		return errForbidden("change this user")
+		err = errForbidden("change this user")
+	}
+	if err != nil {
+		return err
 	}
 	hash, err := s.Hasher.Hash(ctx, password, namesOf(&user)...)
 	if err != nil {
 		return err
 	}
 	err = unlessChanged(nil, func() error {
-		present, _, err := s.Store.User(ctx, user.ID)
-		if err != nil {
+		present, stored, err := s.Store.User(ctx, user.ID)
+		switch {
+		case err != nil:
 			return err
+		case self && stored != verified: // somebody set another one while this one was being hashed
+			return errPresentPassword
+		case !self && !caller.MayWrite(present.Orgs[0]):
+			return errForbidden("change this user")
 		}
 		present.Epoch++
 		present.UpdatedAt = s.Now()
@@ -63,27 +72,29 @@ func (s *Users) setPassword(ctx context.Context, caller *Caller, user User, curr
 	return err
 }
 
-func (s *Users) checkCurrent(ctx context.Context, user *User, current string) error {
+var errPresentPassword = &Error{Code: AccessDenied, Field: "current_password", Detail: "the present password is wrong"}
+
+// checkCurrent returns the stored hash that the present password matches.
+func (s *Users) checkCurrent(ctx context.Context, user *User, current string) (hash string, err error) {
 	account := Bucket{Kind: "password", Subject: "user:" + user.ID, Burst: 5, Period: time.Minute}
 	wait, err := s.Limiter.Take(ctx, []Bucket{account})
 	if err != nil {
-		return err
+		return "", err
 	}
 	if wait > 0 {
-		return &Error{Code: Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
+		return "", &Error{Code: Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
 	}
-	_, hash, err := s.Store.User(ctx, user.ID)
-	if err != nil {
-		return err
+	if _, hash, err = s.Store.User(ctx, user.ID); err != nil {
+		return "", err
 	}
 	ok := false
 	if hash != "" {
 		if ok, _, err = s.Hasher.Verify(ctx, hash, current); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if !ok {
-		return &Error{Code: AccessDenied, Field: "current_password", Detail: "the present password is wrong"}
+		return "", errPresentPassword
 	}
-	return s.Limiter.Reset(ctx, []Bucket{account})
+	return hash, s.Limiter.Reset(ctx, []Bucket{account})
 }

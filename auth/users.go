@@ -125,7 +125,7 @@ func (s *Users) managed(ctx context.Context, caller *Caller, org, name string) (
 		return User{}, err
 	}
 	if !caller.MayWrite(user.Orgs[0]) {
-		return User{}, errForbidden("change this user")
+		return user, errForbidden("change this user")
 	}
 	return user, nil
 }
@@ -190,7 +190,7 @@ func (s *Users) create(ctx context.Context, caller *Caller, org string, n NewUse
 	if idempotencyKey != "" && (err == nil || CodeOf(err) == Conflict && n.ID == "") {
 		// A store that remembers the operation does not say whether it wrote this user then or another one. One that has forgotten it
 		// has the user nevertheless, if the id was made from the key.
-		user, err = s.createdBefore(ctx, &user)
+		user, err = s.createdBefore(ctx, &user, n)
 	} else if CodeOf(err) == Conflict {
 		err = &Error{Code: Conflict, Field: "id", Detail: "this id is or was in use", Err: err}
 	}
@@ -213,11 +213,17 @@ func (s *Users) create(ctx context.Context, caller *Caller, org string, n NewUse
 }
 
 // createdBefore answers a repeated call with the user as he is now, if it asks for the same one.
-func (s *Users) createdBefore(ctx context.Context, asked *User) (User, error) {
-	user, _, err := s.Store.User(ctx, asked.ID)
+func (s *Users) createdBefore(ctx context.Context, asked *User, n NewUser) (User, error) {
+	user, hash, err := s.Store.User(ctx, asked.ID)
 	if CodeOf(err) == NotFound || err == nil && (user.Deleting || !user.MemberOf(asked.Orgs[0]) ||
 		user.Username != asked.Username || user.Email != asked.Email) {
 		return User{}, &Error{Code: Conflict, Field: "Idempotency-Key", Detail: "this key was used to create another user"}
+	}
+	if err == nil && n.Password != "" {
+		same := false
+		if same, _, err = s.Hasher.Verify(ctx, hash, n.Password); err == nil && !same {
+			return User{}, &Error{Code: Conflict, Field: "Idempotency-Key", Detail: "this key was used with another password"}
+		}
 	}
 	return user, err
 }
@@ -370,7 +376,11 @@ func without[T comparable](all, drop []T) []T {
 // Delete removes a user with everything that is his. It can be repeated until it succeeds: from the first step on the user is
 // gone for everyone but Delete.
 func (s *Users) Delete(ctx context.Context, caller *Caller, orgName, name string, want *uint64) error {
-	id, err := s.delete(ctx, caller, caller.orgOf(orgName), name, want)
+	id := ""
+	err := unlessChanged(want, func() (err error) {
+		id, err = s.delete(ctx, caller, caller.orgOf(orgName), name, want)
+		return err
+	})
 	s.record(ctx, "user.delete", caller, caller.orgOf(orgName), id, err)
 	return err
 }
@@ -418,10 +428,5 @@ func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, wa
 }
 
 func (s *Users) record(ctx context.Context, action string, caller *Caller, org, id string, err error) {
-	e := Outcome(action, caller.Ref(), err)
-	e.Org = org
-	if id != "" {
-		e.Target = "user:" + id
-	}
-	s.Audit.Record(ctx, e)
+	s.Audit.Record(ctx, about(Outcome(action, caller.Ref(), err), org, "user", id))
 }

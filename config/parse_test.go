@@ -106,7 +106,7 @@ func TestEveryFaultIsOneLine(t *testing.T) {
 		{"weak hashes", []string{"--password-argon2-memory=19455"}, `--password-argon2-memory (CLAIMSMITH_PASSWORD_ARGON2_MEMORY): 19455 is outside 19456..4194304`},
 		{"no memory for a hash", []string{"--password-hash-memory=64", "--password-argon2-memory=65537"}, `--password-hash-memory (CLAIMSMITH_PASSWORD_HASH_MEMORY): 64 MiB does not hold one hash of --password-argon2-memory, 65537 KiB`},
 		{"number that overflows", []string{"--max-entries=9223372036854775808"}, `--max-entries (CLAIMSMITH_MAX_ENTRIES): expected a valid 64 bit int but got "9223372036854775808"`},
-		{"claims no proxy takes", []string{"--claims-budget=16385"}, `--claims-budget (CLAIMSMITH_CLAIMS_BUDGET): 16385 is outside 0..16384`},
+		{"claims no proxy takes", []string{"--claims-budget=4097"}, `--claims-budget (CLAIMSMITH_CLAIMS_BUDGET): 4097 is outside 0..4096`},
 		{"unknown log level", []string{"--log-level=loud"}, `--log-level (CLAIMSMITH_LOG_LEVEL): slog: level string "loud": unknown name`},
 		{"unknown log format", []string{"--log-format=xml"}, `--log-format (CLAIMSMITH_LOG_FORMAT): "xml" is none of text, json`},
 

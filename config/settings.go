@@ -43,7 +43,7 @@ type Passwords struct {
 
 // Limits are the bounds of a user's metadata.
 type Limits struct {
-	ClaimsBudget int `default:"4096" range:"0..16384" help:"JSON of the claim entries of one user, organisation and application together, in bytes. An organisation may have its own."`
+	ClaimsBudget int `default:"4096" range:"0..4096" help:"JSON of the claim entries of one user, organisation and application together, in bytes. An organisation may have its own."`
 	MaxEntries   int `default:"1000" range:"1..10000" help:"Entries of one document."`
 	MaxDocument  int `default:"1048576" range:"1..16777216" help:"All values of one document, in bytes."`
 }

@@ -56,8 +56,11 @@ func (d *Dispatcher) Types() []string {
 // Token answers a token request: authenticate the client, find the grant, check that the client may use it, let it authorize.
 func (d *Dispatcher) Token(ctx context.Context, r Request) (auth.Tokens, error) {
 	tokens, about, err := d.token(ctx, r)
-	e := auth.Outcome("token."+d.known(r.GrantType), d.actor(ctx, r.ClientID), err)
-	e.Org, e.Target = about.Org, about.Target
+	actor, home := d.actor(ctx, r.ClientID)
+	e := auth.Outcome("token."+d.known(r.GrantType), actor, err)
+	if e.Org, e.Target = about.Org, about.Target; e.Org == "" {
+		e.Org = home
+	}
 	d.Audit.Record(ctx, e)
 	return tokens, err
 }
@@ -70,7 +73,6 @@ func (d *Dispatcher) token(ctx context.Context, r Request) (tokens auth.Tokens, 
 	if err != nil {
 		return tokens, about, err
 	}
-	about.Org = client.Org
 	grant := d.find(r.GrantType)
 	if grant == nil {
 		return tokens, about, &auth.Error{Code: auth.UnsupportedGrantType, Detail: "this grant type is not served"}
@@ -78,11 +80,7 @@ func (d *Dispatcher) token(ctx context.Context, r Request) (tokens auth.Tokens, 
 	if !client.Allows(r.GrantType) {
 		return tokens, about, &auth.Error{Code: auth.UnauthorizedClient, Detail: "this client may not use this grant type"}
 	}
-	tokens, found, err := grant.Authorize(ctx, client, r)
-	if found.Org == "" {
-		found.Org = client.Org
-	}
-	return tokens, found, err
+	return grant.Authorize(ctx, client, r)
 }
 
 // Authenticate checks the credentials of a client that wants something else than tokens (RFC 6749 §2.3): its secret, or, for a public
@@ -90,7 +88,10 @@ func (d *Dispatcher) token(ctx context.Context, r Request) (tokens auth.Tokens, 
 func (d *Dispatcher) Authenticate(ctx context.Context, id, secret string) (*auth.Client, error) {
 	client, err := d.authenticate(ctx, id, secret)
 	if err != nil {
-		d.Audit.Record(ctx, auth.Outcome("client.authenticate", d.actor(ctx, id), err))
+		actor, home := d.actor(ctx, id)
+		e := auth.Outcome("client.authenticate", actor, err)
+		e.Org = home
+		d.Audit.Record(ctx, e)
 	}
 	return client, err
 }
@@ -118,13 +119,13 @@ func (d *Dispatcher) find(grantType string) Grant {
 	return nil
 }
 
-// actor names a client that exists. What else stands where its id belongs may be a secret put in the wrong place (row P-02).
-func (d *Dispatcher) actor(ctx context.Context, id string) string {
+// actor names a client that exists, and its organisation. What else stands where its id belongs may be a secret put in the wrong place (row P-02).
+func (d *Dispatcher) actor(ctx context.Context, id string) (ref, org string) {
 	client, err := d.Registry.Client(ctx, id)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	return "client:" + client.ID
+	return "client:" + client.ID, client.Org
 }
 
 // known keeps text a stranger chose out of the audit log's actions.

@@ -19,10 +19,10 @@ func (s *Store) Take(ctx context.Context, buckets []auth.Bucket) (retryAfter tim
 			return 0, unavailable("take from limit "+b.Kind, err)
 		}
 		if result.Allowed == 0 {
-			retryAfter = max(retryAfter, result.RetryAfter, time.Millisecond)
+			return max(result.RetryAfter, time.Millisecond), nil
 		}
 	}
-	return retryAfter, nil
+	return 0, nil
 }
 
 // Reset implements auth.Limiter.

@@ -10,9 +10,11 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/internal/redistest"
 )
 
@@ -80,8 +82,31 @@ func (w *world) newPerson(name, org string) person {
 	w.t.Helper()
 	p := person{name + "-id", name, name + "@" + org + ".example", "the password of " + name + "!"}
 	w.post("/api/user?org="+org, adminToken, `{"id":"`+p.id+`","username":"`+p.username+`","email":"`+p.email+
-		`","email_verified":true,"password":"`+p.password+`"}`).want(w.t, http.StatusCreated)
+		`","email_verified":true,"password_hash":`+quote(hashOf(w.t, p.password))+`}`).want(w.t, http.StatusCreated)
 	return p
+}
+
+// hashes are those of the passwords of these tests, computed once, since that is what takes the time.
+var (
+	hashesMu sync.Mutex
+	hashes   = map[string]string{}
+)
+
+// hashOf is the hash the server would make of a password.
+func hashOf(t testing.TB, password string) string {
+	t.Helper()
+	hashesMu.Lock()
+	defer hashesMu.Unlock()
+	if hashes[password] == "" {
+		hasher, err := auth.NewHasher(auth.HashConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if hashes[password], err = hasher.Hash(context.Background(), password); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return hashes[password]
 }
 
 // newUser makes a user without a password and returns the id.

@@ -17,8 +17,8 @@ import (
 // hashMemory is what computing one hash takes, which nothing else in a login comes near.
 const hashMemory = 19456 << 10
 
-// hashes returns how many password hashes were computed while do ran.
-func hashes(do func()) int {
+// hashesIn returns how many password hashes were computed while do ran.
+func hashesIn(do func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	do()
@@ -77,7 +77,7 @@ func TestFailedLoginsAreAlike(t *testing.T) {
 			c.address = fmt.Sprintf("198.51.100.%d:1", n)
 			var a answer
 			start := time.Now()
-			count := hashes(func() { a = c.try(class.username, class.password, class.members) })
+			count := hashesIn(func() { a = c.try(class.username, class.password, class.members) })
 			times = append(times, time.Since(start))
 			same(t, class.name, a, wrong)
 			// A weaker imported hash costs what it costs until its owner's first login, as auth.Hasher says.
@@ -93,7 +93,7 @@ func TestFailedLoginsAreAlike(t *testing.T) {
 	empty := c.try("somebody", "", "")
 	for _, class := range classes {
 		var a answer
-		if count := hashes(func() { a = c.try(class.username, "", "") }); count != 0 {
+		if count := hashesIn(func() { a = c.try(class.username, "", "") }); count != 0 {
 			t.Errorf("%s, empty password: %d hashes", class.name, count)
 		}
 		same(t, class.name+", empty password", a, empty)
@@ -147,7 +147,7 @@ func TestPasswordsAreComparedWhole(t *testing.T) {
 
 	for _, n := range []int{1025, 60 << 10, 1 << 20} {
 		var known, unknown answer
-		if count := hashes(func() {
+		if count := hashesIn(func() {
 			known, unknown = c.try("user-0", strings.Repeat("x", n), ""), c.try("nobody", strings.Repeat("x", n), "")
 		}); count != 0 {
 			t.Errorf("%d bytes cost %d hashes", n, count)

@@ -154,7 +154,7 @@ func TestDeletionAgainstEverything(t *testing.T) {
 		var ids []string
 		user := func(n int) (id, name, token string) {
 			name = fmt.Sprintf("victim-%d", n)
-			id = w.post("/api/user", adminToken, `{"username":"`+name+`","email":"`+name+`@x.example","email_verified":true,"password":"a password of his"}`).
+			id = w.post("/api/user", adminToken, `{"username":"`+name+`","email":"`+name+`@x.example","email_verified":true,"password_hash":`+quote(hashOf(t, "a password of his"))+`}`).
 				want(t, http.StatusCreated).text(t, "id")
 			ids = append(ids, id)
 			w.put("/api/user/"+id+"/metadata/a", adminToken, `{"value":1,"profileClaim":true}`).want(t, http.StatusOK)

@@ -2,11 +2,16 @@ package main
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/claimsmith/claimsmith/internal/redistest"
 )
@@ -181,22 +186,45 @@ func TestSecretsAreNotKept(t *testing.T) {
 // dump is everything Redis holds.
 func (c *cast) dump(b redistest.Backend) string {
 	c.t.Helper()
-	var all strings.Builder
 	ctx := c.t.Context()
-	for key := range b.TTLs(c.t) {
-		kind := b.Client.Type(ctx, key).Val()
-		fmt.Fprintln(&all, kind, key)
-		switch kind {
-		case "string":
-			fmt.Fprintln(&all, b.Client.Get(ctx, key).Val())
-		case "hash":
-			fmt.Fprintln(&all, b.Client.HGetAll(ctx, key).Val())
-		case "set":
-			fmt.Fprintln(&all, b.Client.SMembers(ctx, key).Val())
-		case "zset":
-			fmt.Fprintln(&all, b.Client.ZRangeWithScores(ctx, key, 0, -1).Val())
-		default:
-			c.t.Errorf("%s is a %s", key, kind)
+	keys := slices.Sorted(maps.Keys(b.TTLs(c.t)))
+	kinds, err := b.Client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, key := range keys {
+			pipe.Type(ctx, key)
+		}
+		return nil
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	values, err := b.Client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for n, key := range keys {
+			switch kind := kinds[n].(*redis.StatusCmd).Val(); kind {
+			case "hash":
+				pipe.HGetAll(ctx, key)
+			case "set":
+				pipe.SMembers(ctx, key)
+			case "zset":
+				pipe.ZRange(ctx, key, 0, -1)
+			default: // an error, if it is no string
+				pipe.Get(ctx, key)
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) { // a key may have ended meanwhile
+		c.t.Fatal(err)
+	}
+	var all strings.Builder
+	for n, key := range keys {
+		fmt.Fprintln(&all, kinds[n].(*redis.StatusCmd).Val(), key)
+		switch value := values[n].(type) {
+		case *redis.MapStringStringCmd:
+			fmt.Fprintln(&all, value.Val())
+		case *redis.StringSliceCmd:
+			fmt.Fprintln(&all, value.Val())
+		case *redis.StringCmd:
+			fmt.Fprintln(&all, value.Val())
 		}
 	}
 	return all.String()

@@ -59,16 +59,6 @@ func (d *Dialect) authenticated(h handler) echo.HandlerFunc {
 	}
 }
 
-// withoutQuery refuses any query to a route that has none, so that none seems to have meant something (row A-05).
-func withoutQuery(h handler) handler {
-	return func(c echo.Context, caller *auth.Caller) error {
-		if _, err := request.Query(c.Request()); err != nil {
-			return err
-		}
-		return h(c, caller)
-	}
-}
-
 // respond writes a JSON body and, where there is one, the revision it shows.
 func respond(c echo.Context, status int, revision uint64, body any) error {
 	if revision > 0 {

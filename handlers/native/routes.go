@@ -27,9 +27,9 @@ func (d *Dialect) Mount(e *echo.Echo) {
 		{http.MethodPut, "/api/user/:userId/password", d.setPassword},
 
 		{http.MethodGet, "/api/org", d.listOrgs},
-		{http.MethodPost, "/api/org", withoutQuery(d.createOrg)},
-		{http.MethodGet, "/api/org/:org", withoutQuery(d.getOrg)},
-		{http.MethodPatch, "/api/org/:org", withoutQuery(d.updateOrg)},
+		{http.MethodPost, "/api/org", d.createOrg},
+		{http.MethodGet, "/api/org/:org", d.getOrg},
+		{http.MethodPatch, "/api/org/:org", d.updateOrg},
 
 		{http.MethodGet, "/api/client", d.listClients},
 		{http.MethodPost, "/api/client", d.createClient},
@@ -39,9 +39,9 @@ func (d *Dialect) Mount(e *echo.Echo) {
 		{http.MethodPost, "/api/client/:clientId/secret", d.newClientSecret},
 
 		{http.MethodGet, "/api/token", d.listAPITokens},
-		{http.MethodPost, "/api/token", withoutQuery(d.createAPIToken)},
-		{http.MethodGet, "/api/token/:tokenId", withoutQuery(d.getAPIToken)},
-		{http.MethodDelete, "/api/token/:tokenId", withoutQuery(d.deleteAPIToken)},
+		{http.MethodPost, "/api/token", d.createAPIToken},
+		{http.MethodGet, "/api/token/:tokenId", d.getAPIToken},
+		{http.MethodDelete, "/api/token/:tokenId", d.deleteAPIToken},
 	} {
 		e.Add(route.method, route.path, d.authenticated(route.handler))
 	}

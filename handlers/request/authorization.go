@@ -8,9 +8,9 @@ import (
 )
 
 // maxToken bounds a credential before anything decodes it.
-const maxToken = 8 << 10
+const maxToken = 16 << 10
 
-// Bearer returns the token of the one Authorization header (RFC 6750 §2.1), of at most 8 KiB. It fails with MissingCredentials
+// Bearer returns the token of the one Authorization header (RFC 6750 §2.1), of at most 16 KiB. It fails with MissingCredentials
 // when there is none of the scheme Bearer, with InvalidToken when the text cannot be a token, and with Malformed when there are
 // several headers. The token is a secret and is not verified here.
 func Bearer(r *http.Request) (string, error) {

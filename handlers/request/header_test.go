@@ -23,7 +23,7 @@ func withHeader(name string, values ...string) *http.Request {
 }
 
 func TestBearer(t *testing.T) {
-	longest := strings.Repeat("a", 8<<10)
+	longest := strings.Repeat("a", 16<<10)
 	tests := []struct {
 		headers []string
 		token   string
@@ -84,7 +84,7 @@ func TestBasic(t *testing.T) {
 		{"no padding", []string{"Basic YTpiYw"}, "", "", false, request.InvalidClient},
 		{"spare bits", []string{"Basic YTpiYx=="}, "", "", false, request.InvalidClient},
 		{"a line break inside", []string{"Basic YTpi\r\nYw=="}, "", "", false, request.InvalidClient},
-		{"too long", []string{encode("app:" + strings.Repeat("a", 8<<10))}, "", "", false, request.InvalidClient},
+		{"too long", []string{encode("app:" + strings.Repeat("a", 16<<10))}, "", "", false, request.InvalidClient},
 		{"two headers", []string{encode("a:b"), encode("a:b")}, "", "", false, request.Malformed},
 	}
 	for _, test := range tests {
