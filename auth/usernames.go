@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 )
 
 func setNames(u *User, username, email *string, verified *bool) error {
@@ -113,14 +114,15 @@ func errTaken(h Handle) error {
 // settleHandles ends an operation's hold on handles: those in the record it wrote become the user's, the others free. It is a Conflict
 // when somebody else took one of his.
 func (s *Users) settleHandles(ctx context.Context, u *User, handles []Handle, by Holder) error {
+	var errs []error
 	for _, h := range handles {
-		if !owns(u, h) {
+		if owns(u, h) {
+			errs = append(errs, s.settleHandle(ctx, h, by))
+		} else {
 			_ = s.Store.ReleaseHandle(ctx, h, by) // or whoever wants it next takes it over
-		} else if err := s.settleHandle(ctx, h, by); err != nil {
-			return err
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (s *Users) settleHandle(ctx context.Context, h Handle, by Holder) error {

@@ -18,6 +18,8 @@ type credentials struct {
 	machineToken    string
 	operator        string
 	introspector    client
+
+	late, lateMachine, lateOperator string // the same, not used before
 }
 
 // holders are everything that can be disabled, and how (row A-06).
@@ -85,6 +87,7 @@ var holders = []struct {
 
 // Whoever is disabled is shut out everywhere within a second, on every instance, and stays so with what he held (rows A-06, L-08, O-08).
 func TestDeactivationTakesEffect(t *testing.T) {
+	t.Parallel()
 	for _, h := range holders {
 		t.Run(h.name, func(t *testing.T) {
 			c := newCast(t, redistest.Embedded(t))
@@ -100,7 +103,15 @@ func TestDeactivationTakesEffect(t *testing.T) {
 			h.disable(c).want(t, http.StatusOK)
 			held.check(t, c.world, "disabled, here", !h.user, !h.machine, !h.operator)
 			held.checkLogins(t, c.world, "disabled, here", !h.user, !h.machine)
-			pass(time.Second, c.world, second)
+			// What the other instance has only just found, resting on what it had found before, must not last longer for it.
+			pass(450*time.Millisecond, c.world, second)
+			second.get("/api/user/me", held.late)
+			second.get("/api/user", held.lateMachine)
+			second.get("/api/user", held.lateOperator)
+			pass(550*time.Millisecond, c.world, second)
+			late := held
+			late.access, late.machineToken, late.operator = held.late, held.lateMachine, held.lateOperator
+			late.check(t, second, "disabled, late", !h.user, !h.machine, !h.operator)
 			held.check(t, second, "disabled, elsewhere", !h.user, !h.machine, !h.operator)
 			held.checkLogins(t, second, "disabled, elsewhere", !h.user, !h.machine)
 
@@ -122,8 +133,10 @@ func (c *cast) credentials() credentials {
 	tokens := c.loginAs(c.acme.user, `,"client_id":"acme-app"`)
 	return credentials{
 		person: c.acme.user, app: "acme-app", access: tokens.text(c.t, "access_token"), refresh: tokens.text(c.t, "refresh_token"),
-		spare:   c.loginAs(c.acme.user, `,"client_id":"acme-app"`).text(c.t, "refresh_token"),
-		machine: c.acme.machine, machineToken: c.acme.machineToken, operator: c.acme.operator, introspector: c.acme.plain,
+		spare: c.loginAs(c.acme.user, `,"client_id":"acme-app"`).text(c.t, "refresh_token"),
+		late:  c.loginAs(c.acme.user, `,"client_id":"acme-app"`).text(c.t, "access_token"), lateMachine: c.machineLogin(c.acme.machine, "iam/"),
+		lateOperator: c.newAPIToken(acme, "operator"),
+		machine:      c.acme.machine, machineToken: c.acme.machineToken, operator: c.acme.operator, introspector: c.acme.plain,
 	}
 }
 

@@ -199,6 +199,7 @@ var everyMember = []string{
 
 // A request sets what its operation is for and nothing else; a name it does not have is refused (rows I-05, L-12).
 func TestMassAssignment(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	before := c.snapshot(acme)
 	count := 0

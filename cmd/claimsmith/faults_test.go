@@ -19,9 +19,10 @@ import (
 // interrupted is an instance whose way to Redis can be interrupted, with the client production has, beside one whose cannot.
 type interrupted struct {
 	*world
-	proxy  *redistest.Proxy
-	direct *world
-	count  int
+	hurried *world // the same instance, with the time production gives a request
+	proxy   *redistest.Proxy
+	direct  *world
+	count   int
 }
 
 func interrupt(t *testing.T, addr string) *interrupted {
@@ -32,7 +33,8 @@ func interrupt(t *testing.T, addr string) *interrupted {
 	t.Cleanup(func() { _ = client.Close() })
 	in := direct.in
 	in.runner = &durable.Runner{Client: client}
-	return &interrupted{world: instance(t, in, direct.clock).impatient(), proxy: proxy, direct: direct}
+	w := instance(t, in, direct.clock)
+	return &interrupted{world: w, hurried: w.hurry(), proxy: proxy, direct: direct}
 }
 
 // backend lets the helpers that look into Redis do so.
@@ -47,7 +49,7 @@ func (i *interrupted) begin(f flow) (name, given string) {
 	i.t.Helper()
 	i.count++
 	i.address = fmt.Sprintf("198.51.%d.%d:1", i.count/250, i.count%250)
-	i.direct.address = i.address
+	i.direct.address, i.hurried.address = i.address, i.address
 	name = fmt.Sprintf("flow-%d-of-a-test", i.count)
 	given = f.prepare(i.direct, name)
 	pass(time.Second, i.world, i.direct) // so that nothing is remembered
@@ -61,6 +63,7 @@ func isRetryable(a answer) bool {
 
 // A reply of Redis that is lost is as if nothing had happened: the effect is there, once (rows F-01, R-04).
 func TestLostReply(t *testing.T) {
+	t.Parallel()
 	i := interrupt(t, redistest.Embedded(t).Addrs[0])
 	for _, f := range flows {
 		t.Run(f.name, func(t *testing.T) {
@@ -90,6 +93,7 @@ func TestLostReply(t *testing.T) {
 
 // When no reply comes any more the client is told to try again, and when he does he is done (rows F-01, R-10, O-10).
 func TestAllRepliesLost(t *testing.T) {
+	t.Parallel()
 	i := interrupt(t, redistest.Embedded(t).Addrs[0])
 	for _, f := range flows {
 		t.Run(f.name, func(t *testing.T) {
@@ -121,6 +125,7 @@ func TestAllRepliesLost(t *testing.T) {
 
 // Scripts are sent again to a server that has forgotten them, in the middle of whatever (row R-03).
 func TestForgottenScripts(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
 		w := newWorld(t, b.Client)
 		b.Client.AddHook(forgetScripts(t, b))

@@ -68,22 +68,26 @@ func (o *overtaken) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 	}
 }
 
-// What ends something ends it also in the middle of every request that is under way, between any two of its commands (rows O-06, S-03,
-// M-15, F-08).
-func TestEveryInterleaving(t *testing.T) {
-	b := redistest.Embedded(t)
-	first := newWorld(t, b.Client)
-	first.post("/api/org", adminToken, `{"slug":"elsewhere"}`).want(t, http.StatusCreated)
-	hook := &overtaken{}
+// overtake returns two instances over one store, the second with a hook.
+func overtake(t *testing.T, b redistest.Backend) (first, second *world, hook *overtaken) {
+	first, hook = newWorld(t, b.Client), &overtaken{}
 	client := connect(config.Redis{Mode: config.Standalone, Addrs: b.Addrs})
 	t.Cleanup(func() { _ = client.Close() })
 	client.AddHook(hook)
 	in := first.in
 	in.runner = &durable.Runner{Client: client}
-	second := instance(t, in, first.clock)
+	return first, instance(t, in, first.clock), hook
+}
 
+// What ends something ends it also in the middle of every request that is under way, between any two of its commands (rows O-06, S-03,
+// M-15, F-08).
+func TestEveryInterleaving(t *testing.T) {
+	t.Parallel()
+	b := redistest.Embedded(t)
+	first, second, hook := overtake(t, b)
+	first.post("/api/org", adminToken, `{"slug":"elsewhere"}`).want(t, http.StatusCreated)
 	requests := map[string]func(name, given string) answer{
-		"login":   func(name, _ string) answer { return second.try(name+"-name", janePass, "") },
+		"login":   func(name, _ string) answer { return second.try(name+"-name", janePass, `,"org":"default"`) },
 		"refresh": func(_, given string) answer { return second.refresh(member(t, given, "refresh_token")) },
 		"entry": func(name, _ string) answer {
 			return second.put("/api/user/"+name+"-name/metadata/b", adminToken, `{"value":1,"profileClaim":true}`)
@@ -161,6 +165,9 @@ func TestEveryInterleaving(t *testing.T) {
 				if ended.status >= http.StatusBadRequest && !gone || a.status >= http.StatusInternalServerError {
 					t.Errorf("%s: %d %s and %d %s", where, ended.status, ended.body, a.status, a.body)
 				}
+				if end == "deletion" { // before anybody uses the tokens, which would tidy up
+					onlyTombstones(t, first, b, []string{name})
+				}
 				if strings.Contains(a.body, "access_token") {
 					for _, w := range []*world{first, second} {
 						if live := w.introspectAs(adminToken, a.text(t, "access_token")); live.body != inactive {
@@ -171,14 +178,94 @@ func TestEveryInterleaving(t *testing.T) {
 						t.Errorf("%s: a refresh: %d", where, again.status)
 					}
 				}
-				if end == "deletion" {
-					onlyTombstones(t, first, b, []string{name})
-				}
 				if t.Failed() {
-					t.Fatal(where)
+					t.Fatalf("%s: %d %s", where, a.status, a.body)
 				}
 			}
 		}
 	}
 	t.Logf("%d interleavings", total)
+}
+
+// Two want one name, and one of them acts between any two commands of the other: one of them gets it, and his record and the way to
+// him agree.
+func TestEveryInterleavingForAName(t *testing.T) {
+	t.Parallel()
+	b := redistest.Embedded(t)
+	first, second, hook := overtake(t, b)
+	want := map[string]func(w *world, id, name string) answer{
+		"creation": func(w *world, _, name string) answer {
+			return w.post("/api/user", adminToken, `{"username":"`+name+`"}`)
+		},
+		"renaming": func(w *world, id, name string) answer {
+			return w.patch("/api/user/"+id, adminToken, `{"username":"`+name+`"}`)
+		},
+		"creation and deletion": func(w *world, _, name string) answer {
+			a := w.post("/api/user", adminToken, `{"username":"`+name+`"}`)
+			if a.status == http.StatusCreated {
+				return w.delete("/api/user/"+a.text(w.t, "id"), adminToken)
+			}
+			return a
+		},
+		"renaming and back": func(w *world, id, name string) answer {
+			a := w.patch("/api/user/"+id, adminToken, `{"username":"`+name+`"}`)
+			if a.status == http.StatusOK {
+				return w.patch("/api/user/"+id, adminToken, `{"username":"`+name+`-of-his"}`)
+			}
+			return a
+		},
+	}
+	count := 0
+	for _, mine := range []string{"creation", "renaming"} {
+		for his, event := range want {
+			for n := 1; ; n++ {
+				count++
+				name := fmt.Sprintf("wanted-%d", count)
+				me, him := withoutPassword(first, name+"-me"), withoutPassword(first, name+"-him")
+				pass(time.Second, first, second)
+				var other answer
+				hook.next(n, func() { other = event(first, him, name) })
+				a := want[mine](second, me, name)
+				if commands := hook.disarm(); commands < n {
+					break
+				}
+				where := fmt.Sprintf("%s before command %d of a %s: %d and %d", his, n, mine, other.status, a.status)
+				for _, status := range []int{a.status, other.status} {
+					if status >= http.StatusBadRequest && status != http.StatusConflict {
+						t.Fatal(where)
+					}
+				}
+				keeps := his == "creation" || his == "renaming"
+				got := 0
+				for _, done := range []bool{a.status < http.StatusBadRequest, keeps && other.status < http.StatusBadRequest} {
+					if done {
+						got++
+					}
+				}
+				if got > 1 || got == 0 && keeps {
+					t.Fatalf("%s: %d have the name", where, got)
+				}
+				var owners []string
+				for _, u := range first.get("/api/user?limit=200", adminToken).want(t, http.StatusOK).json(t)["users"].([]any) {
+					if u := u.(map[string]any); u["username"] == name {
+						owners = append(owners, u["id"].(string))
+					}
+				}
+				if len(owners) != got {
+					t.Fatalf("%s: the name of %v", where, owners)
+				}
+				leads := first.get("/api/user/"+name, adminToken)
+				if got == 1 && leads.want(t, http.StatusOK).text(t, "id") != owners[0] || got == 0 && leads.status != http.StatusNotFound {
+					t.Fatalf("%s: the name of %v leads to %s", where, owners, leads.body)
+				}
+				for _, owner := range owners {
+					first.delete("/api/user/"+owner, adminToken).want(t, http.StatusNoContent)
+				}
+				for _, id := range []string{me, him} { // or the list gets long
+					first.delete("/api/user/"+id, adminToken)
+				}
+				first.post("/api/user", adminToken, `{"username":"`+name+`"}`).want(t, http.StatusCreated) // it is free again
+			}
+		}
+	}
 }

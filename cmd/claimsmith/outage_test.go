@@ -18,12 +18,12 @@ import (
 )
 
 // prepareAll prepares every flow and returns one function for each.
-func (i *interrupted) prepareAll() (names []string, do []func() answer, check []func(*testing.T, answer)) {
+func (i *interrupted) prepareAll() (names []string, do []func(*world) answer, check []func(*testing.T, answer)) {
 	i.t.Helper()
 	for _, f := range flows {
 		name, given := i.begin(f)
 		names = append(names, f.name)
-		do = append(do, func() answer { return f.do(i.world, name, given) })
+		do = append(do, func(w *world) answer { return f.do(w, name, given) })
 		check = append(check, func(t *testing.T, a answer) {
 			t.Helper()
 			f.check(t, i.direct, name, given, a, false)
@@ -40,7 +40,7 @@ func TestRedisGone(t *testing.T) {
 			names, do, check := i.prepareAll()
 			interruption()
 			start := time.Now()
-			answers := together(len(do), func(n int) answer { return do[n]() })
+			answers := together(len(do), func(n int) answer { return do[n](i.hurried) })
 			took := time.Since(start)
 			for n, a := range answers {
 				if !isRetryable(a) {
@@ -61,7 +61,7 @@ func TestRedisGone(t *testing.T) {
 			i.proxy.Heal()
 			awaitIdle(t)
 			for n := range do {
-				a := do[n]()
+				a := do[n](i.world)
 				if a.status >= http.StatusBadRequest && a.status != http.StatusConflict && a.status != http.StatusNotFound {
 					t.Errorf("%s, afterwards: %d %s", names[n], a.status, a.body)
 					continue
@@ -146,7 +146,7 @@ func TestRedisSick(t *testing.T) {
 			names, do, check := i.prepareAll()
 			keySet := i.get("/.well-known/jwks.json", "").body
 			order(t, admin, s.fall)
-			answers := together(len(do), func(n int) answer { return do[n]() })
+			answers := together(len(do), func(n int) answer { return do[n](i.hurried) })
 			done := map[string]bool{}
 			for n, a := range answers {
 				for _, word := range []string{s.name, "redis", "evalsha", "maxmemory", "@user_script", "127.0.0.1"} {
@@ -172,7 +172,7 @@ func TestRedisSick(t *testing.T) {
 				if done[names[n]] {
 					continue
 				}
-				a := do[n]()
+				a := do[n](i.world)
 				if a.status >= http.StatusBadRequest {
 					t.Errorf("%s, afterwards: %d %s", names[n], a.status, a.body) // none of it had happened
 					continue
@@ -192,11 +192,11 @@ func TestRevocationIsNotConfirmedUnheard(t *testing.T) {
 	access, refresh := tokens.text(t, "access_token"), tokens.text(t, "refresh_token")
 	for _, s := range sick[:3] {
 		order(t, admin, s.fall)
-		if a := i.form("/oauth/revoke", "client_id", "login", "token", access); !isRetryable(a) {
+		if a := i.hurried.form("/oauth/revoke", "client_id", "login", "token", access); !isRetryable(a) {
 			t.Errorf("%s, access token: %d %s", s.name, a.status, a.body)
 		}
 		if !s.removes {
-			if a := i.form("/oauth/revoke", "client_id", "login", "token", refresh); !isRetryable(a) {
+			if a := i.hurried.form("/oauth/revoke", "client_id", "login", "token", refresh); !isRetryable(a) {
 				t.Errorf("%s, refresh token: %d %s", s.name, a.status, a.body)
 			}
 		}
@@ -211,6 +211,7 @@ func TestRevocationIsNotConfirmedUnheard(t *testing.T) {
 
 // What ends by itself has an end in Redis after everything that can be done to it, and there is nothing nobody knows (row R-11, I8).
 func TestNoImmortalKeys(t *testing.T) {
+	t.Parallel()
 	ephemeral := regexp.MustCompile(`^(cs:\{\d{3}\}:(g|gs|x):.+|rate:cs:\{\d{3}\}:l:.+)$`)
 	lasting := regexp.MustCompile(`^(cs:\{\d{3}\}:((u|h|me|mc|md|uo|o|c|co|t|to):.*|os|keys)|cs:meta)$`)
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
@@ -267,7 +268,7 @@ func TestUnconfirmedWrites(t *testing.T) {
 	t.Cleanup(func() { _ = client.Close() })
 	in := direct.in
 	in.runner = &durable.Runner{Client: client, Replicas: 1, Timeout: 20 * time.Millisecond}
-	w := instance(t, in, direct.clock).impatient()
+	w := instance(t, in, direct.clock)
 	given := withSession(direct, "somebody-of-old")
 	for _, a := range []answer{
 		w.refresh(member(t, given, "refresh_token")),

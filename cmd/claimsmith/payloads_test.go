@@ -44,6 +44,7 @@ func payload(t *testing.T, token string, changes map[string]string) string {
 
 // A signature is not enough: what is required must be there, and be what it should be (rows T-05, T-07, T-08, A-09).
 func TestSignedNonsense(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	live := c.loginAs(c.acme.user, "").text(t, "access_token")
 	c.accepted(c.sign("at+jwt", payload(t, live, nil)))

@@ -125,6 +125,7 @@ var operations = []operation{
 // Who may do what (rows A-03, A-04, A-10). The table is the whole truth: a route without a row fails, and so does any answer that is
 // not the table's. Read a change of it as carefully as one of the code.
 func TestPermissionMatrix(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	c.newClient(acme, "acme-global", `"all_orgs":true`)
 	roles := []struct{ name, bearer string }{

@@ -251,6 +251,7 @@ func (l *commands) note(cmds ...redis.Cmder) {
 // No text without a signature by the right key under the right algorithm is a token, and none makes the server ask anybody (rows T-01,
 // T-02, T-03).
 func TestForgedTokens(t *testing.T) {
+	t.Parallel()
 	var visits atomic.Int32
 	listener := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	listener.Config.ConnState = func(_ net.Conn, s http.ConnState) {
