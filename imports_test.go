@@ -30,11 +30,14 @@ const (
 	hashLibrary   = "github.com/go-crypt/crypt"
 	schemaLibrary = "github.com/santhosh-tekuri/jsonschema/v6"
 	metricLibrary = "github.com/prometheus/client_golang"
-	pageLibrary   = "github.com/swaggest/swgui" // what /docs shows the API with
-	yamlLibrary   = "go.yaml.in/yaml/v4"        // what the API is described in
-	textLibrary   = "golang.org/x/text"         // the canonical form of user names
-	waitLibrary   = "golang.org/x/sync"         // the queue of password hashing
+	pageLibrary   = "github.com/swaggest/swgui"       // what /docs shows the API with
+	yamlLibrary   = "go.yaml.in/yaml/v4"              // what the API is described in
+	textLibrary   = "golang.org/x/text"               // the canonical form of user names
+	waitLibrary   = "golang.org/x/sync"               // the queue of password hashing
+	otpLibrary    = "github.com/pquerna/otp"          // one-time passwords
+	passLibrary   = "github.com/go-webauthn/webauthn" // passkeys
 	fakeRedis     = "github.com/alicebob/miniredis/v2"
+	codeLibrary   = "github.com/boombuler/barcode" // QR codes for authenticator apps
 	diffLibrary   = "github.com/google/go-cmp"
 	checkLibrary  = "pgregory.net/rapid"
 	orderLibrary  = "github.com/anishathalye/porcupine"
@@ -64,17 +67,30 @@ var rules = map[string]rule{
 	"metadata": {own: []string{"internal/audit"}, third: []string{jsonLibrary, schemaLibrary, textLibrary}},
 
 	"auth": {
-		own:   []string{"auth/keys", "claims", "internal/audit"},
+		own:   []string{"auth/keys", "auth/ticket", "claims", "internal/audit"},
 		third: []string{jwtLibrary, jsonLibrary, hashLibrary, textLibrary, waitLibrary},
 	},
+	"auth/ticket":  {},
 	"auth/keys":    {own: []string{"claims", "internal/audit"}, third: []string{jwtLibrary, jwkLibrary, jsonLibrary}},
-	"auth/session": {own: []string{"auth", "internal/audit"}, third: []string{jsonLibrary}},
-	"auth/grant":   {own: []string{"auth", "auth/keys", "auth/session", "claims", "internal/audit"}, third: []string{jsonLibrary}},
+	"auth/session": {own: []string{"auth", "auth/ticket", "internal/audit"}},
+	"auth/factor": {
+		own:   []string{"auth", "auth/keys", "internal/audit"},
+		third: []string{jsonLibrary, otpLibrary, passLibrary},
+	},
+	"auth/authorize": {
+		own:   []string{"auth", "auth/factor", "auth/keys", "auth/session", "auth/ticket", "claims", "internal/audit"},
+		third: []string{jsonLibrary},
+	},
+	"auth/backchannel": { // HTTP is there to speak to clients
+		own:  []string{"auth", "auth/keys", "auth/session", "claims", "internal/audit"},
+		http: true,
+	},
+	"auth/grant": {own: []string{"auth", "auth/keys", "auth/session", "claims", "internal/audit"}, third: []string{jsonLibrary}},
 
 	// The adapters to Redis, and what all of them need.
 	"metadata/redisstore": {own: []string{"metadata", "internal/keyspace", "internal/durable"}, third: []string{redisLibrary}},
 	"auth/redisstore": {
-		own:   []string{"auth", "auth/keys", "auth/grant", "auth/session", "internal/keyspace", "internal/durable"},
+		own:   []string{"auth", "auth/factor", "auth/keys", "auth/grant", "auth/session", "internal/keyspace", "internal/durable"},
 		third: []string{redisLibrary, rateLibrary, jsonLibrary},
 	},
 	"internal/keyspace": {},
@@ -93,6 +109,23 @@ var rules = map[string]rule{
 	"handlers/openapi": {
 		own:   []string{"handlers/problem", "handlers/request"},
 		third: []string{webLibrary, jsonLibrary, pageLibrary, yamlLibrary},
+		http:  true,
+	},
+	"handlers/native": {
+		own: []string{"handlers", "handlers/problem", "handlers/request", "auth", "auth/authorize", "auth/factor", "auth/session", "claims",
+			"metadata"},
+		third: []string{webLibrary, jsonLibrary},
+		http:  true,
+	},
+	"handlers/console": {
+		own: []string{"handlers/problem", "handlers/request", "auth", "auth/authorize", "auth/factor", "auth/session", "claims",
+			"internal/audit"},
+		third: []string{webLibrary, jsonLibrary, textLibrary, codeLibrary},
+		http:  true,
+	},
+	"handlers/oidc": {
+		own:   []string{"handlers/problem", "handlers/request", "auth", "auth/authorize", "auth/grant", "auth/keys", "claims"},
+		third: []string{webLibrary, jsonLibrary},
 		http:  true,
 	},
 	"handlers/...": {
