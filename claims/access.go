@@ -26,6 +26,17 @@ type AccessToken struct {
 	// of the document for this client (claims_app_rev); 0 where there is none.
 	Revision    uint64
 	AppRevision uint64
+	// KeyThumbprint is the JWK SHA-256 thumbprint of the key the token is bound to (cnf.jkt, RFC 9449 §6.1), "" for none. A bound
+	// token is nothing without a proof, see [VerifyProof].
+	KeyThumbprint string
+	// Actor is who acts for the subject (RFC 8693 §4.1), nil for nobody.
+	Actor *Actor
+}
+
+// Actor is who acts for the subject of a token: a client that exchanged another token for it. Before it, Actor may have acted.
+type Actor struct {
+	Subject string `json:"sub"`
+	Actor   *Actor `json:"act,omitzero"`
 }
 
 // AppendJSON appends the payload to dst: first a metadata claim for every pair of key and exact JSON value in profile, as
@@ -49,6 +60,20 @@ func (t *AccessToken) AppendJSON(dst []byte, profile iter.Seq2[string, string]) 
 	dst = appendText(dst, "org", t.Org)
 	dst = appendCount(dst, "claims_rev", t.Revision)
 	dst = appendCount(dst, "claims_app_rev", t.AppRevision)
+	if t.KeyThumbprint != "" {
+		dst = append(appendText(append(appendName(dst, "cnf"), '{'), "jkt", t.KeyThumbprint), '}')
+	}
+	if t.Actor != nil {
+		dst = t.Actor.append(appendName(dst, "act"))
+	}
+	return append(dst, '}')
+}
+
+func (a *Actor) append(dst []byte) []byte {
+	dst = appendText(append(dst, '{'), "sub", a.Subject)
+	if a.Actor != nil {
+		dst = a.Actor.append(appendName(dst, "act"))
+	}
 	return append(dst, '}')
 }
 

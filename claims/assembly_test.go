@@ -31,6 +31,14 @@ func TestPayloadBytes(t *testing.T) {
 		IssuedAt: issuedAt, ExpiresAt: issuedAt.Add(time.Minute),
 	}
 	odd := claims.AccessToken{Issuer: issuer, Subject: "a\"\\\n\u2028\x7f\xff<é>", IssuedAt: issuedAt, ExpiresAt: issuedAt}
+	bound := claims.AccessToken{
+		Issuer: issuer, Subject: "jane", Audience: []string{"https://orders.example"}, ID: "t3", ClientID: "web",
+		IssuedAt: issuedAt, ExpiresAt: issuedAt.Add(time.Minute), KeyThumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
+		Actor: &claims.Actor{Subject: "web", Actor: &claims.Actor{Subject: `a"b`}},
+	}
+	logout := claims.LogoutToken{
+		Issuer: issuer, Subject: "jane", Audience: "web", ID: "l1", SessionID: "s1", IssuedAt: issuedAt, ExpiresAt: issuedAt.Add(2 * time.Minute),
+	}
 	id := claims.IDToken{
 		Issuer: issuer, Subject: "jane", Audience: []string{"web"}, AuthorizedParty: "web", Nonce: "n", AccessTokenHash: "h",
 		SessionID: "s1", Org: "default", ACR: "1", AMR: []string{"pwd"}, IssuedAt: issuedAt, ExpiresAt: issuedAt.Add(time.Hour),
@@ -54,6 +62,13 @@ func TestPayloadBytes(t *testing.T) {
 		{"an access token with the least", string(minimal.AppendJSON(nil, nil)),
 			`{"iss":"https://id.example","sub":"svc","aud":["https://api.example","https://b.example"],"exp":1788264060,` +
 				`"iat":1788264000,"jti":"t2","client_id":"svc"}`},
+		{"an access token bound to a key", string(bound.AppendJSON(nil, theme)),
+			`{"metadata_theme":"Dark mode","iss":"https://id.example","sub":"jane","aud":"https://orders.example","exp":1788264060,` +
+				`"iat":1788264000,"jti":"t3","client_id":"web","cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"},` +
+				`"act":{"sub":"web","act":{"sub":"a\"b"}}}`},
+		{"a logout token", string(logout.AppendJSON(nil)),
+			`{"iss":"https://id.example","sub":"jane","aud":"web","iat":1788264000,"exp":1788264120,"jti":"l1","sid":"s1",` +
+				`"events":{"http://schemas.openid.net/event/backchannel-logout":{}}}`},
 		{"text that needs escaping, and no audience", string(odd.AppendJSON(nil, profileOf())),
 			`{"iss":"https://id.example","sub":"a\"\\\n` + "\u2028\x7f\ufffd" + `<é>","aud":[],"exp":1788264000,"iat":1788264000}`},
 		{"what dst has stays in front", string(minimal.AppendJSON([]byte("{"), theme))[:30], `{{"metadata_theme":"Dark mode"`},

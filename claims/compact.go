@@ -17,13 +17,14 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 // compact is a JWS in compact serialisation (RFC 7515 §7.1), taken apart and decoded but not yet trusted.
 type compact struct {
 	header    header
+	rawHeader []byte
 	signed    string // header and payload as they stand in the token
 	payload   []byte
 	signature []byte
 }
 
 // header has the members of a JOSE header that are looked at. Keys and addresses of keys (jwk, jku, x5u, x5c) are not:
-// an attacker writes them.
+// an attacker writes them. Only a proof brings a key along, see proofKey.
 type header struct {
 	Algorithm string `json:"alg"`
 	Type      string `json:"typ"`
@@ -60,8 +61,8 @@ func parseCompact(token string) (compact, error) {
 	}
 
 	c := compact{signed: token[:dots[1]]}
-	rawHeader, err := strictBase64.DecodeString(token[:dots[0]])
-	if err != nil {
+	var err error
+	if c.rawHeader, err = strictBase64.DecodeString(token[:dots[0]]); err != nil {
 		return compact{}, fmt.Errorf("%w: header encoding", ErrMalformed)
 	}
 	if c.payload, err = strictBase64.DecodeString(token[dots[0]+1 : dots[1]]); err != nil {
@@ -70,7 +71,7 @@ func parseCompact(token string) (compact, error) {
 	if c.signature, err = strictBase64.DecodeString(token[dots[1]+1:]); err != nil {
 		return compact{}, fmt.Errorf("%w: signature encoding", ErrMalformed)
 	}
-	if err := json.Unmarshal(rawHeader, &c.header); err != nil {
+	if err := json.Unmarshal(c.rawHeader, &c.header); err != nil {
 		return compact{}, fmt.Errorf("%w: header", ErrMalformed)
 	}
 	if h := &c.header; h.Critical != nil || h.Base64 != nil || h.Compression != nil || h.Encryption != nil {

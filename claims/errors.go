@@ -26,6 +26,8 @@ var (
 	ErrExpired = errors.New("claims: token has expired")
 	// ErrNotYetValid: issued in the future, by more than the leeway.
 	ErrNotYetValid = errors.New("claims: token is not valid yet")
+	// ErrProof: a proof of possession that is missing, by another key than the token is bound to, or for another request.
+	ErrProof = errors.New("claims: no proof of possession for this request")
 	// ErrNonce: an ID token for another authentication request.
 	ErrNonce = errors.New("claims: wrong nonce")
 	// ErrAccessTokenHash: an ID token issued with another access token.

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/claimsmith/claimsmith/claims"
 )
 
 var verdicts = []error{
 	claims.ErrMalformed, claims.ErrType, claims.ErrAlgorithm, claims.ErrKeyUnknown, claims.ErrSignature, claims.ErrMissing,
-	claims.ErrIssuer, claims.ErrAudience, claims.ErrExpired, claims.ErrNotYetValid,
+	claims.ErrIssuer, claims.ErrAudience, claims.ErrExpired, claims.ErrNotYetValid, claims.ErrProof,
 }
 
 // FuzzVerify replaces a part of a valid token. Whatever comes out, only the token itself verifies, every other gets one of
@@ -63,6 +64,58 @@ func FuzzPayload(f *testing.F) {
 		}
 		if _, err := access.Metadata.MarshalJSON(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// FuzzProof replaces a part of a valid proof: whatever comes out, only what the key has signed verifies, every other gets a verdict, and
+// nothing panics.
+func FuzzProof(f *testing.F) {
+	s := signer{kid: "k", alg: "EdDSA", private: ed25519.NewKeyFromSeed([]byte("thirty-two bytes of no secrecy!!"))}
+	valid := proofOf(s, nil, nil)
+	all := uint16(len(valid))
+	f.Add(uint16(0), uint16(0), "", proofURL)
+	f.Add(all-1, uint16(1), "A", proofURL)
+	f.Add(uint16(0), all, encode(`{"typ":"dpop+jwt","alg":"ES256","jwk":{"kty":"EC","crv":"P-256","x":"","y":""}}`)+"..", proofURL)
+	f.Add(uint16(0), all, encode(`{"typ":"dpop+jwt","alg":"RS256","jwk":{"kty":"RSA","n":"AQ","e":"AQAB","d":1}}`)+"..", proofURL)
+	f.Add(uint16(0), uint16(0), "", "https://id.example:443/%2e%2E/oauth/%74oken?")
+	f.Fuzz(func(t *testing.T, at, remove uint16, insert, url string) {
+		from := min(int(at), len(valid))
+		to := min(from+int(remove), len(valid))
+		proof := valid[:from] + insert + valid[to:]
+		request := tokenRequest()
+		request.URL = url
+		got, err := claims.VerifyProof(proof, request)
+		switch {
+		case err == nil && proof != valid:
+			t.Errorf("verified: %q", proof)
+		case err != nil && proof == valid && url == proofURL:
+			t.Errorf("refused itself: %v", err)
+		case err != nil && got != nil:
+			t.Error("a result beside an error")
+		case err != nil && !slices.ContainsFunc(verdicts, func(v error) bool { return errors.Is(err, v) }):
+			t.Errorf("no verdict: %v", err)
+		}
+	})
+}
+
+// FuzzAssertion signs any payload at all: no panic, and what verifies is the client's and short-lived.
+func FuzzAssertion(f *testing.F) {
+	s := signer{kid: "k", alg: "EdDSA", private: ed25519.NewKeyFromSeed([]byte("thirty-two bytes of no secrecy!!"))}
+	f.Add(`{"iss":"web","sub":"web","aud":"https://id.example","jti":"a1","exp":1788264060}`)
+	f.Add(`{"iss":"web","sub":"web","aud":["https://id.example"],"jti":"a1","exp":1e400}`)
+	f.Add(`null`)
+	f.Fuzz(func(t *testing.T, payload string) {
+		assertion := s.sign(`{"alg":"EdDSA","kid":"k"}`, payload)
+		client, unverified := claims.AssertionClient(assertion)
+		got, err := claims.VerifyAssertion(assertion, expectedAssertion(s))
+		switch {
+		case err == nil && (got.ClientID != "web" || got.ID == "" || got.ExpiresAt.After(issuedAt.Add(6*time.Minute)) || client != "web" || unverified != nil):
+			t.Errorf("verified: %+v", got)
+		case err != nil && got != nil:
+			t.Error("a result beside an error")
+		case err != nil && !slices.ContainsFunc(verdicts, func(v error) bool { return errors.Is(err, v) }):
+			t.Errorf("no verdict: %v", err)
 		}
 	})
 }

@@ -51,18 +51,30 @@ type jwk struct {
 	D           jsontext.Value `json:"d"`
 	P           jsontext.Value `json:"p"`
 	Q           jsontext.Value `json:"q"`
+	DP          jsontext.Value `json:"dp"`
+	DQ          jsontext.Value `json:"dq"`
+	QI          jsontext.Value `json:"qi"`
+	Others      jsontext.Value `json:"oth"`
 	Symmetric   jsontext.Value `json:"k"`
 	PrivateSeed jsontext.Value `json:"priv"`
 }
 
 func (k *jwk) secret() bool {
-	return k.KeyType == "oct" || k.D != nil || k.P != nil || k.Q != nil || k.Symmetric != nil || k.PrivateSeed != nil
+	if k.KeyType == "oct" {
+		return true
+	}
+	for _, member := range [...]jsontext.Value{k.D, k.P, k.Q, k.DP, k.DQ, k.QI, k.Others, k.Symmetric, k.PrivateSeed} {
+		if member != nil {
+			return true
+		}
+	}
+	return false
 }
 
-// parseKeySet reads a JWK Set (RFC 7517 §5). Keys that are not for verifying, of another type or too weak are passed over,
-// as the RFC has it, and so verify nothing. A set that discloses secret material, or names two keys alike, is refused
+// ParseKeySet reads a JWK Set (RFC 7517 §5). Keys that are not for verifying, of another type or too weak are passed over,
+// as the RFC has it, and so verify nothing; what is returned are the others by their ids. A set that discloses secret material, or names two keys alike, is refused
 // whole: its issuer is not to be trusted with the rest.
-func parseKeySet(data []byte) (map[string]Key, error) {
+func ParseKeySet(data []byte) (map[string]Key, error) {
 	var set struct {
 		Keys []jsontext.Value `json:"keys"`
 	}

@@ -23,9 +23,10 @@ func FromContext(ctx context.Context) (*Access, bool) {
 	return access, ok
 }
 
-// Middleware lets only requests pass that bring a valid access token in the Authorization header (RFC 6750 §2.1), never in
-// the query or a form, and puts the token into their context. Without one the answer is 401 with a challenge (RFC 6750 §3);
-// while the issuer's keys cannot be had it is 503 with Retry-After.
+// Middleware lets only requests pass that bring a valid access token in the Authorization header (RFC 6750 §2.1), never in the
+// query or a form, and puts the token into their context. A token that is bound to a key has to come with scheme DPoP and a proof
+// (RFC 9449 §7.1). Without a token the answer is 401 with a challenge (RFC 6750 §3); while the issuer's keys cannot be had it is
+// 503 with Retry-After.
 func Middleware(v *Verifier) func(http.Handler) http.Handler {
 	retryAfter := strconv.Itoa(int(v.retry / time.Second))
 	return func(next http.Handler) http.Handler {
@@ -35,39 +36,61 @@ func Middleware(v *Verifier) func(http.Handler) http.Handler {
 				challenge(w, http.StatusBadRequest, `Bearer error="invalid_request"`)
 				return
 			}
-			token, ok := bearer(r.Header.Get("Authorization"))
+			scheme, token, ok := credentials(r.Header.Get("Authorization"))
 			if !ok {
-				challenge(w, http.StatusUnauthorized, `Bearer`)
+				challenge(w, http.StatusUnauthorized, schemeBearer)
 				return
 			}
-			access, err := v.VerifyAccessToken(r.Context(), token)
+			access, err := v.verifyRequest(r, scheme, token)
 			switch {
 			case err == nil:
 				next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), access)))
 			case errors.Is(err, ErrUnavailable):
 				w.Header().Set("Retry-After", retryAfter)
 				http.Error(w, "access tokens cannot be verified now", http.StatusServiceUnavailable)
+			case errors.Is(err, ErrProof) && scheme == schemeDPoP:
+				challenge(w, http.StatusUnauthorized, `DPoP error="invalid_dpop_proof", algs="`+strings.Join(proofAlgorithms, " ")+`"`)
 			case errors.Is(err, ErrExpired):
-				challenge(w, http.StatusUnauthorized, `Bearer error="invalid_token", error_description="the access token has expired"`)
+				challenge(w, http.StatusUnauthorized, scheme+` error="invalid_token", error_description="the access token has expired"`)
 			default:
-				challenge(w, http.StatusUnauthorized, `Bearer error="invalid_token"`)
+				challenge(w, http.StatusUnauthorized, scheme+` error="invalid_token"`)
 			}
 		})
 	}
 }
 
+func (v *Verifier) verifyRequest(r *http.Request, scheme, token string) (*Access, error) {
+	if scheme == schemeBearer {
+		return v.VerifyAccessToken(r.Context(), token)
+	}
+	proofs := r.Header.Values("DPoP")
+	if len(proofs) != 1 { // RFC 9449 §4.3, 1
+		return nil, ErrProof
+	}
+	origin := v.origin
+	if origin == "" {
+		origin = "http://" + r.Host
+		if r.TLS != nil {
+			origin = "https://" + r.Host
+		}
+	}
+	return v.VerifyBoundToken(r.Context(), token, proofs[0], r.Method, origin+r.URL.EscapedPath())
+}
+
 // RequireScope lets only requests pass whose token was granted the scope; others get 403 insufficient_scope. It stands
 // inside Middleware; without it every request gets 401.
 func RequireScope(scope string) func(http.Handler) http.Handler {
-	insufficient := `Bearer error="insufficient_scope", scope="` + scope + `"`
+	insufficient := ` error="insufficient_scope", scope="` + scope + `"`
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			access, ok := FromContext(r.Context())
 			switch {
 			case !ok:
-				challenge(w, http.StatusUnauthorized, `Bearer`)
+				challenge(w, http.StatusUnauthorized, schemeBearer)
+			case !access.HasScope(scope) && access.KeyThumbprint != "":
+				challenge(w, http.StatusForbidden, schemeDPoP+insufficient)
 			case !access.HasScope(scope):
-				challenge(w, http.StatusForbidden, insufficient)
+				challenge(w, http.StatusForbidden, schemeBearer+insufficient)
 			default:
 				next.ServeHTTP(w, r)
 			}
@@ -75,11 +98,21 @@ func RequireScope(scope string) func(http.Handler) http.Handler {
 	}
 }
 
-// bearer takes the token from credentials; the scheme's name is in any case (RFC 9110 §11.1).
-func bearer(credentials string) (token string, ok bool) {
-	scheme, token, _ := strings.Cut(credentials, " ")
+const (
+	schemeBearer = "Bearer"
+	schemeDPoP   = "DPoP"
+)
+
+// credentials takes the token from credentials; the scheme's name is in any case (RFC 9110 §11.1).
+func credentials(header string) (scheme, token string, ok bool) {
+	given, token, _ := strings.Cut(header, " ")
 	token = strings.TrimLeft(token, " ")
-	return token, strings.EqualFold(scheme, "Bearer") && token != ""
+	for _, scheme := range [...]string{schemeBearer, schemeDPoP} {
+		if strings.EqualFold(given, scheme) {
+			return scheme, token, token != ""
+		}
+	}
+	return "", "", false
 }
 
 func challenge(w http.ResponseWriter, status int, value string) {

@@ -31,9 +31,16 @@ type commonPayload struct {
 
 type accessPayload struct {
 	commonPayload
-	ID       string `json:"jti"`
-	ClientID string `json:"client_id"`
-	Scope    string `json:"scope"`
+	ID           string        `json:"jti"`
+	ClientID     string        `json:"client_id"`
+	Scope        string        `json:"scope"`
+	Confirmation *confirmation `json:"cnf"`
+	Actor        *Actor        `json:"act"`
+}
+
+// confirmation is how a token has to be confirmed (RFC 7800 §3.1). There is one way here: by a proof of the key (RFC 9449 §6.1).
+type confirmation struct {
+	KeyThumbprint string `json:"jkt"`
 }
 
 type idPayload struct {
@@ -58,11 +65,16 @@ func parsePayload(data []byte, p any) error {
 }
 
 func (p *accessPayload) access() *Access {
+	var thumbprint string
+	if p.Confirmation != nil {
+		thumbprint = p.Confirmation.KeyThumbprint
+	}
 	return &Access{
 		AccessToken: AccessToken{
 			Issuer: p.Issuer, Subject: p.Subject, Audience: p.Audience, ID: p.ID, ClientID: p.ClientID, Scope: p.Scope,
 			SessionID: p.SessionID, Org: p.Org, ACR: p.ACR, AMR: p.AMR, IssuedAt: p.IssuedAt.time(),
 			ExpiresAt: p.ExpiresAt.time(), AuthTime: p.AuthTime.time(), Revision: p.Revision, AppRevision: p.AppRevision,
+			KeyThumbprint: thumbprint, Actor: p.Actor,
 		},
 		Metadata: p.metadata(),
 	}

@@ -171,7 +171,7 @@ func (r *remoteKeys) fetch(ctx context.Context) (*keySet, error) {
 		r.jwksURI = "" // it may have moved
 		return nil, fmt.Errorf("fetching key set: %w", err)
 	}
-	keys, err := parseKeySet(body)
+	keys, err := ParseKeySet(body)
 	if err != nil {
 		return nil, err
 	}

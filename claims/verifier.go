@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -34,6 +35,9 @@ type Config struct {
 	RefreshInterval time.Duration
 	// HTTPClient fetches; nil means one with http.DefaultTransport. Redirects are never followed, a fetch may take 5 s.
 	HTTPClient *http.Client
+	// Origin is the scheme and host under which clients know this service, such as https://api.example, which proofs of possession
+	// name (RFC 9449 §4.2). It is needed behind a proxy; "" means what the request itself says.
+	Origin string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -46,6 +50,8 @@ type Verifier struct {
 	leeway   time.Duration
 	retry    time.Duration // when to ask again after ErrUnavailable
 	keys     KeySource
+	origin   string
+	proofs   proofMemory
 	now      func() time.Time
 }
 
@@ -78,6 +84,9 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	if cfg.RefreshInterval < time.Second || cfg.RefreshInterval > maxFresh {
 		fault("Config.RefreshInterval %v is not within 1s and %v", cfg.RefreshInterval, maxFresh)
 	}
+	if _, ok := normalURL(cfg.Origin); cfg.Origin != "" && !ok {
+		fault("Config.Origin %q is not an http or https address", cfg.Origin)
+	}
 	methods := make(map[string]jwt.SigningMethod)
 	for _, alg := range cfg.Algorithms {
 		switch alg {
@@ -103,6 +112,6 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	}
 	return &Verifier{
 		issuer: cfg.Issuer, audience: cfg.Audience, methods: methods, leeway: cfg.Leeway, retry: cfg.RefreshInterval,
-		keys: keys, now: cfg.Now,
+		keys: keys, origin: strings.TrimSuffix(cfg.Origin, "/"), now: cfg.Now,
 	}, nil
 }

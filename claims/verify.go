@@ -20,8 +20,38 @@ type Identity struct {
 }
 
 // VerifyAccessToken checks an access token as RFC 9068 §4 and RFC 8725 demand of a resource server. It cannot see that a
-// token has been revoked; introspection can. The error is one of this package's (see [ErrMalformed]) wrapped with detail.
+// token has been revoked; introspection can. A token that is bound to a key is ErrProof: whoever brings it has to prove more, see
+// [Verifier.VerifyBoundToken]. The error is one of this package's (see [ErrMalformed]) wrapped with detail.
 func (v *Verifier) VerifyAccessToken(ctx context.Context, token string) (*Access, error) {
+	access, err := v.verifyOwnAudience(ctx, token)
+	if err == nil && access.KeyThumbprint != "" {
+		return nil, ErrProof
+	}
+	return access, err
+}
+
+// VerifyBoundToken checks an access token of the scheme DPoP (RFC 9449 §7.1) with the proof of its key, the value of the one DPoP
+// header of a request with that method and URL. Each proof is accepted once by one Verifier.
+func (v *Verifier) VerifyBoundToken(ctx context.Context, token, proof, method, url string) (*Access, error) {
+	access, err := v.verifyOwnAudience(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	now := v.now()
+	verified, err := VerifyProof(proof, ExpectedProof{Method: method, URL: url, AccessToken: token, Now: now})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	if verified.KeyThumbprint != access.KeyThumbprint {
+		return nil, fmt.Errorf("%w: another key", ErrProof)
+	}
+	if !v.proofs.first(verified, now) {
+		return nil, fmt.Errorf("%w: used before", ErrProof)
+	}
+	return access, nil
+}
+
+func (v *Verifier) verifyOwnAudience(ctx context.Context, token string) (*Access, error) {
 	access, err := v.VerifyAnyAudience(ctx, token)
 	if err != nil {
 		return nil, err
@@ -32,8 +62,8 @@ func (v *Verifier) VerifyAccessToken(ctx context.Context, token string) (*Access
 	return access, nil
 }
 
-// VerifyAnyAudience is VerifyAccessToken but for the audience. It is for the issuer's own introspection and revocation; a
-// resource server that used it would accept tokens meant for others.
+// VerifyAnyAudience checks an access token but for its audience and for its being bound to a key. It is for the issuer's own
+// introspection and revocation; a resource server that used it would accept tokens meant for others.
 func (v *Verifier) VerifyAnyAudience(ctx context.Context, token string) (*Access, error) {
 	jws, err := v.verifySignature(ctx, token, "at+jwt", "application/at+jwt")
 	if err != nil {
@@ -48,6 +78,8 @@ func (v *Verifier) VerifyAnyAudience(ctx context.Context, token string) (*Access
 		return nil, fmt.Errorf("%w: jti", ErrMissing)
 	case p.ClientID == "":
 		return nil, fmt.Errorf("%w: client_id", ErrMissing)
+	case p.Confirmation != nil && p.Confirmation.KeyThumbprint == "": // how to confirm it is not known here
+		return nil, fmt.Errorf("%w: cnf", ErrMissing)
 	}
 	if err := v.checkCommon(&p.commonPayload); err != nil {
 		return nil, err

@@ -82,6 +82,15 @@ func TestVerifyAccessToken(t *testing.T) {
 	if err != nil || !got.HasScope("profile") || got.HasScope("prof") || got.HasScope("openid profile") {
 		t.Errorf("several audiences, scopes: %v, error %v", got, err)
 	}
+	acting := accessToken()
+	acting.Actor = &claims.Actor{Subject: "web", Actor: &claims.Actor{Subject: "mobile"}}
+	got, err = v.VerifyAccessToken(context.Background(), es256().access(string(acting.AppendJSON(nil, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(acting, got.AccessToken); diff != "" {
+		t.Errorf("with actors (-want +got):\n%s", diff)
+	}
 	if none := new(claims.AccessToken); none.HasScope("") {
 		t.Error("a token without scope has the empty one")
 	}
