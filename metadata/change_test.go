@@ -207,6 +207,7 @@ func TestProfileClaimsOfUserAndApplication(t *testing.T) {
 			break
 		}
 	}
+	f.users.Leave(t, "u-jane", "default")
 	if err := f.EraseUser(t.Context(), "u-jane", []string{"default"}); err != nil {
 		t.Fatal(err)
 	}

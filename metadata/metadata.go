@@ -162,7 +162,8 @@ type Store interface {
 	// then they are as they were right after that. It does not look at the user's record: an unknown one has no claims. The two documents
 	// are two snapshots. Context and read are for one goroutine and one use.
 	ProfileClaims(ctx context.Context, org, user, app string) (with context.Context, read func() (Claims, error))
-	// Erase removes everything about a user in these organisations, applications' documents and revisions included. It may be
-	// repeated. It is the caller's duty to end the membership, or the user, first: until then new writes can slip in behind it.
+	// Erase removes everything about a user in those of these organisations that he is not a member of, applications' documents and
+	// revisions included. Where he is a member, because he came back meanwhile or was never made to leave, it removes nothing. It may
+	// be repeated.
 	Erase(ctx context.Context, user string, orgs []string) error
 }

@@ -54,7 +54,7 @@ func (s Space) tag(id string) string { return s.tags[s.Partition(id)] }
 
 // User names the hash with a user's record and credentials. Its fields: st (active, disabled, deleting, gone), un (canonical
 // username or ""), em (canonical verified e-mail or ""), o:<slug> per organisation, v (record version), op (operation that wrote
-// it), rec (the record), pw (password hash), ep (credentials epoch).
+// it), rec (the record), pw (password hash), ep (credentials epoch), fv, fop and fac (second factors: version, operations, record).
 func (s Space) User(id string) string { return s.tag(id) + "u:" + id }
 
 // Handle names the string with the id of the user a username or e-mail address names.
@@ -88,6 +88,46 @@ func (s Space) Grant(user, org, grant string) string {
 
 // Grants names the sorted set of a user's grants, members "<org>:<grant>", scored by expiry in Unix milliseconds.
 func (s Space) Grants(user string) string { return s.tag(user) + "gs:" + user }
+
+// Code names the hash of an authorization code. It lies in a partition, that of the user, and not under his id, since a code's text
+// must not tell whose it is.
+func (s Space) Code(partition int, id string) string { return s.tags[partition] + "ac:" + id }
+
+// Session names the hash of a browser's login session, SessionLogins the hash of what was opened from it: "<org>:<grant>" → "-"
+// and the client, or "+" and the client for one that outlives the session.
+func (s Space) Session(user, id string) string { return s.tag(user) + "s:" + user + ":" + id }
+func (s Space) SessionLogins(user, id string) string {
+	return s.tag(user) + "sl:" + user + ":" + id
+}
+
+// Sessions names the sorted set of a user's sessions, scored by their absolute end in Unix milliseconds.
+func (s Space) Sessions(user string) string { return s.tag(user) + "ss:" + user }
+
+// Consents names the hash of what a user has let clients have, fields "<org>:<client>".
+func (s Space) Consents(user string) string { return s.tag(user) + "cn:" + user }
+
+// Pushed names the hash of a pushed authorization request, Device that of a device's request, by its user code, and Once the string
+// that marks something as used.
+func (s Space) Pushed(id string) string       { return s.tag(id) + "pr:" + id }
+func (s Space) Device(userCode string) string { return s.tag(userCode) + "d:" + userCode }
+func (s Space) Once(kind, subject string) string {
+	sum := sha256.Sum256([]byte(kind + "\x00" + subject))
+	name := base64.RawURLEncoding.EncodeToString(sum[:])
+	return s.tag(name) + "1:" + name
+}
+
+// Logouts names the sorted set of one partition's logouts that clients have still to be told of, scored by the time of the next attempt.
+func (s Space) Logouts(partition int) string { return s.tags[partition] + "lo" }
+
+// LogoutsTaken names the list of those one operation has taken to tell of.
+func (s Space) LogoutsTaken(partition int, op string) string { return s.tags[partition] + "lt:" + op }
+
+// Origins names the set of the clients whose pages come from a web origin.
+func (s Space) Origins(origin string) string {
+	sum := sha256.Sum256([]byte(origin))
+	name := base64.RawURLEncoding.EncodeToString(sum[:])
+	return s.tag(name) + "or:" + name
+}
 
 // Denied names the string that marks one access token as revoked.
 func (s Space) Denied(subject, jti string) string {

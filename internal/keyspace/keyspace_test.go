@@ -26,6 +26,17 @@ func TestNamesArePinned(t *testing.T) {
 		s.Org("acme"):                          "cs:{175}:o:acme",
 		s.Client("web"):                        "cs:{145}:c:web",
 		s.APIToken("abc"):                      "cs:{011}:t:abc",
+		s.Code(113, "C1"):                      "cs:{113}:ac:C1",
+		s.Session("jane", "S1"):                "cs:{113}:s:jane:S1",
+		s.SessionLogins("jane", "S1"):          "cs:{113}:sl:jane:S1",
+		s.Sessions("jane"):                     "cs:{113}:ss:jane",
+		s.Consents("jane"):                     "cs:{113}:cn:jane",
+		s.Logouts(113):                         "cs:{113}:lo",
+		s.LogoutsTaken(113, "OP"):              "cs:{113}:lt:OP",
+		s.Pushed("P1"):                         "cs:{026}:pr:P1",
+		s.Device("WDJBMJHT"):                   "cs:{201}:d:WDJBMJHT",
+		s.Once("dpop", "x"):                    "cs:{012}:1:_JVmQ6v7KYB4P2vimpe07zmLN_2hrQNcJ8WfT7MBwk8",
+		s.Origins("https://app.example"):       "cs:{052}:or:K_WFpvaJJHEEwxu5z2g-LIvpe_4MsmbUnE75nIHrvdY",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -37,6 +48,17 @@ func TestHandlesNeverCollideAndNeverCarryText(t *testing.T) {
 	s := keyspace.New(keyspace.DefaultPartitions)
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.String().Draw(t, "a"), rapid.String().Draw(t, "b")
+		for _, named := range []func(string) string{
+			func(text string) string { return s.Once("kind", text) }, s.Origins,
+			func(text string) string { return s.Limit("kind", text) },
+		} {
+			if (named(a) == named(b)) != (a == b) || strings.ContainsAny(named(a), "*?[] \r\n") || strings.Count(named(a), "{") != 1 {
+				t.Fatalf("%q and %q are named %q and %q", a, b, named(a), named(b))
+			}
+		}
+		if s.Once("dpop", a) == s.Once("assertion", a) {
+			t.Fatalf("two kinds share the key of %q", a)
+		}
 		name := s.Handle("username", a)
 		if (name == s.Handle("username", b)) != (a == b) {
 			t.Fatalf("handles %q and %q share a key", a, b)
@@ -57,7 +79,8 @@ func TestOneUserOnePartition(t *testing.T) {
 		tag, _, _ := strings.Cut(s.User(id), "}")
 		for _, key := range []string{
 			s.Entries("o", id, ""), s.Claims("o", id, "a"), s.AppDocuments(id), s.Grant(id, "o", "g"), s.Grants(id),
-			s.Denied(id, "j"), s.UsersOf(s.Partition(id), "o"),
+			s.Denied(id, "j"), s.UsersOf(s.Partition(id), "o"), s.Code(s.Partition(id), "c"), s.Session(id, "s"),
+			s.SessionLogins(id, "s"), s.Sessions(id), s.Consents(id), s.Logouts(s.Partition(id)), s.LogoutsTaken(s.Partition(id), "op"),
 		} {
 			if !strings.HasPrefix(key, tag+"}") {
 				t.Fatalf("%q is not in the partition of %q", key, s.User(id))

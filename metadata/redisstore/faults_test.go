@@ -212,7 +212,9 @@ func dialThrough(p *redistest.Proxy, target string) func(ctx context.Context, ne
 }
 
 // proxied runs fn over every backend with a store that reaches o's server through a proxy, and one that reaches it directly.
-func proxied(t *testing.T, fn func(t *testing.T, o metadata.Owner, p *redistest.Proxy, store, direct *redisstore.Store, flush func())) {
+func proxied(t *testing.T,
+	fn func(t *testing.T, o metadata.Owner, users *storetest.Users, p *redistest.Proxy, store, direct *redisstore.Store, flush func()),
+) {
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
 		direct, users := open(b.Client)
 		o := member(t, users)
@@ -226,7 +228,7 @@ func proxied(t *testing.T, fn func(t *testing.T, o metadata.Owner, p *redistest.
 			client = redistest.NewClient(t, p.Addr())
 		}
 		store, _ := open(client)
-		fn(t, o, p, store, direct, func() {
+		fn(t, o, users, p, store, direct, func() {
 			t.Helper()
 			if err := node.ScriptFlush(t.Context()).Err(); err != nil {
 				t.Fatal(err)
@@ -236,7 +238,7 @@ func proxied(t *testing.T, fn func(t *testing.T, o metadata.Owner, p *redistest.
 }
 
 func TestALostReplyIsMadeUpFor(t *testing.T) {
-	proxied(t, func(t *testing.T, o metadata.Owner, p *redistest.Proxy, store, direct *redisstore.Store, flush func()) {
+	proxied(t, func(t *testing.T, o metadata.Owner, users *storetest.Users, p *redistest.Proxy, store, direct *redisstore.Store, flush func()) {
 		revision := 0
 		for _, cached := range []bool{false, true} { // without a cached script Apply needs a second call
 			for n := 1; ; n++ {
@@ -263,6 +265,9 @@ func TestALostReplyIsMadeUpFor(t *testing.T) {
 		}
 		reads := 0
 		for _, method := range []string{"Get", "GetEntry", "ProfileClaims", "Erase"} {
+			if method == "Erase" {
+				users.Leave(t, o.User, o.Org)
+			}
 			for n := 1; ; n++ {
 				p.Reset()
 				p.CutReply(n)
@@ -278,6 +283,7 @@ func TestALostReplyIsMadeUpFor(t *testing.T) {
 		if reads < 8 {
 			t.Errorf("only %d replies were lost", reads)
 		}
+		users.Join(t, o.User, o.Org)
 		if doc, err := direct.Get(t.Context(), o); err != nil || doc.Revision != 0 {
 			t.Errorf("after erasing: %+v, %v", doc, err)
 		}
@@ -285,7 +291,7 @@ func TestALostReplyIsMadeUpFor(t *testing.T) {
 }
 
 func TestWithoutAnyReplyTheOutcomeIsUnknown(t *testing.T) {
-	proxied(t, func(t *testing.T, o metadata.Owner, p *redistest.Proxy, store, direct *redisstore.Store, flush func()) {
+	proxied(t, func(t *testing.T, o metadata.Owner, _ *storetest.Users, p *redistest.Proxy, store, direct *redisstore.Store, flush func()) {
 		if _, err := store.Apply(t.Context(), o, numbered(1, "k")); err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +315,7 @@ func TestWithoutAnyReplyTheOutcomeIsUnknown(t *testing.T) {
 }
 
 func TestDeadlinesAreKept(t *testing.T) {
-	proxied(t, func(t *testing.T, o metadata.Owner, p *redistest.Proxy, store, direct *redisstore.Store, _ func()) {
+	proxied(t, func(t *testing.T, o metadata.Owner, _ *storetest.Users, p *redistest.Proxy, store, direct *redisstore.Store, _ func()) {
 		if _, err := store.Apply(t.Context(), o, numbered(1, "k")); err != nil {
 			t.Fatal(err)
 		}

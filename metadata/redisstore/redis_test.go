@@ -65,6 +65,7 @@ func TestAUsersKeysShareASlotAndNeverExpire(t *testing.T) {
 			if len(slots) != 1 {
 				t.Errorf("%q is in %d slots: %v", id, len(slots), slots)
 			}
+			users.SetState(t, id, storetest.Deleting)
 			if err := store.Erase(t.Context(), id, []string{"default", "acme"}); err != nil {
 				t.Fatal(err)
 			}

@@ -158,18 +158,23 @@ func (s *Store) Erase(ctx context.Context, user string, orgs []string) error {
 	if err != nil {
 		return metadata.Unknown("redisstore: list documents to erase", err)
 	}
-	keys := []string{s.space.AppDocuments(user)}
-	var members []any
+	keys := []string{s.space.User(user), s.space.AppDocuments(user)}
+	var args []any
 	for _, org := range orgs {
-		keys = append(keys, s.space.Entries(org, user, ""), s.space.Claims(org, user, ""))
+		apps := []string{""}
+		var members []any
 		for _, document := range documents {
 			if app, ok := strings.CutPrefix(document, org+":"); ok {
 				members = append(members, document)
-				keys = append(keys, s.space.Entries(org, user, app), s.space.Claims(org, user, app))
+				apps = append(apps, app)
 			}
 		}
+		for _, app := range apps {
+			keys = append(keys, s.space.Entries(org, user, app), s.space.Claims(org, user, app))
+		}
+		args = append(append(args, "o:"+org, 2*len(apps), len(members)), members...)
 	}
-	if _, err := s.runner.Run(ctx, eraseScript, keys, members...); err != nil {
+	if _, err := s.runner.Run(ctx, eraseScript, keys, args...); err != nil {
 		return metadata.Unknown("redisstore: erase documents", err)
 	}
 	return nil

@@ -125,9 +125,7 @@ func (s *suite) applications() {
 		s.Errorf("a third application: %v", err)
 	}
 	s.wantSame(s.get(o), metadata.Document{})
-	if err := s.store.Erase(s.Context(), o.User, []string{o.Org}); err != nil {
-		s.Fatal(err)
-	}
+	s.erase(o.User, o.Org)
 	if err := apply("three"); err != nil {
 		s.Errorf("after erasing: %v", err)
 	}

@@ -369,10 +369,22 @@ func (s *suite) erasing() {
 	for _, o := range slices.Concat(erased, kept) {
 		s.mustApply(o, set(claim("c", text("1")), entry("e", text("2"))))
 	}
+	if err := s.store.Erase(s.Context(), id, []string{"default", "acme", "acme-2"}); err != nil {
+		s.Fatal(err)
+	}
+	for _, o := range slices.Concat(erased, kept) {
+		if doc := s.get(o); len(doc.Entries) != 2 {
+			s.Errorf("a member's document %+v is %+v after erasing", o, doc)
+		}
+	}
 	for range 2 {
-		if err := s.store.Erase(s.Context(), id, []string{"default", "acme", "never-joined"}); err != nil {
+		s.users.Leave(s.T, id, "default")
+		s.users.Leave(s.T, id, "acme")
+		if err := s.store.Erase(s.Context(), id, []string{"default", "acme-2", "acme", "never-joined"}); err != nil {
 			s.Fatal(err)
 		}
+		s.users.Join(s.T, id, "default")
+		s.users.Join(s.T, id, "acme")
 		for _, o := range erased {
 			s.wantSame(s.get(o), metadata.Document{})
 			if c, err := Claims(s.Context(), s.store, o.Org, id, o.App); err != nil || !cmp.Equal(c, metadata.Claims{}) {
@@ -385,11 +397,28 @@ func (s *suite) erasing() {
 			}
 		}
 	}
+	s.erase(id, "acme-2")
+	s.wantSame(s.get(kept[1]), metadata.Document{})
+	s.wantSame(s.get(kept[0]), metadata.Document{})
+	s.mustApply(kept[0], set(entry("e", text("3"))))
+	s.users.SetState(s.T, id, Disabled)
 	if err := s.store.Erase(s.Context(), id, []string{"acme-2"}); err != nil {
 		s.Fatal(err)
+	}
+	if doc := s.get(kept[0]); len(doc.Entries) != 1 {
+		s.Errorf("a disabled member's document is %+v after erasing", doc)
 	}
 	if err := s.store.Erase(s.Context(), "nobody", []string{"default"}); err != nil {
 		s.Error(err)
 	}
-	s.wantSame(s.get(kept[1]), metadata.Document{})
+}
+
+// erase has the user leave an organisation, erases it, and lets him in again.
+func (s *suite) erase(id, org string) {
+	s.Helper()
+	s.users.Leave(s.T, id, org)
+	if err := s.store.Erase(s.Context(), id, []string{org}); err != nil {
+		s.Fatal(err)
+	}
+	s.users.Join(s.T, id, org)
 }

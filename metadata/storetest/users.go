@@ -59,6 +59,14 @@ func (u *Users) SetState(t testing.TB, id, state string) {
 	}
 }
 
+// Join makes a user a member.
+func (u *Users) Join(t testing.TB, id, org string) {
+	t.Helper()
+	if err := u.Client.HSet(t.Context(), u.Space.User(id), "o:"+org, "1").Err(); err != nil {
+		t.Fatalf("begin membership: %v", err)
+	}
+}
+
 // Leave ends a membership.
 func (u *Users) Leave(t testing.TB, id, org string) {
 	t.Helper()
