@@ -104,15 +104,21 @@ func (s *APITokens) Get(ctx context.Context, caller *Caller, id string) (APIToke
 	return t, nil
 }
 
-// Delete revokes a token: at once here, within Recency on every other instance.
-func (s *APITokens) Delete(ctx context.Context, caller *Caller, id string) error {
-	t, err := s.Get(ctx, caller, id)
-	if err == nil && !caller.mayGrant(t.Role, t.Org) {
-		err = errForbidden("revoke this token")
-	}
-	if err == nil {
-		err = s.Store.DeleteAPIToken(ctx, t)
-	}
+// Delete revokes a token: at once here, within Recency on every other instance. want, if not nil, is the only version to revoke.
+func (s *APITokens) Delete(ctx context.Context, caller *Caller, id string, want *uint64) error {
+	var t APIToken
+	err := unlessChanged(want, func() (err error) {
+		if t, err = s.Get(ctx, caller, id); err != nil {
+			return err
+		}
+		if !caller.mayGrant(t.Role, t.Org) {
+			return errForbidden("revoke this token")
+		}
+		if err := checkVersion(t.Version, want); err != nil {
+			return err
+		}
+		return s.Store.DeleteAPIToken(ctx, t)
+	})
 	if err == nil {
 		s.Callers.Forget()
 	}

@@ -16,6 +16,9 @@ type Caller struct {
 // System is who the command line and the first start act as: an administrator without a credential that could be stolen.
 func System() *Caller { return &Caller{ref: "system", role: RoleAdmin} }
 
+// Person is a user who is logged in here, in one of his organisations, without a token: the pages of his own account act as him.
+func Person(user, org string) *Caller { return &Caller{ref: "user:" + user, org: org, user: user} }
+
 // Ref names the caller for audit and changedBy: "token:<id>", "client:<id>", "user:<id>" or "system".
 func (c *Caller) Ref() string { return c.ref }
 

@@ -93,6 +93,10 @@ func (c *Callers) accessToken(ctx context.Context, text string) (knownCaller, er
 	if err != nil {
 		return knownCaller{}, &Error{Code: Unauthenticated, Detail: errBearer.Detail, Err: err}
 	}
+	// A token that is bound to a key is not for bearing (RFC 9449 §7.1), one that was exchanged is for another audience.
+	if t.KeyThumbprint != "" || t.Actor != nil {
+		return knownCaller{}, errBearer
+	}
 	client, err := c.Registry.Standing(ctx, t.ClientID, t.Org, t.IssuedAt)
 	if CodeOf(err) == InvalidClient {
 		return knownCaller{}, errBearer
@@ -133,7 +137,7 @@ func (c *Callers) person(ctx context.Context, t *claims.Access, client *Client) 
 	if t.SessionID == "" || !slices.Contains(t.Audience, c.Issuer) || !client.FirstParty {
 		return knownCaller{}, errBearer
 	}
-	live, err := c.Families.Live(ctx, FamilyRef{User: t.Subject, Org: t.Org, ID: t.SessionID}, t.ID)
+	live, _, err := c.Families.Live(ctx, FamilyRef{User: t.Subject, Org: t.Org, ID: t.SessionID}, t.ID)
 	if err != nil {
 		return knownCaller{}, err
 	}

@@ -20,12 +20,29 @@ const (
 	InsufficientScope    Code = "insufficient_scope"  // RFC 6750 §3.1
 	InvalidCredentials   Code = "invalid_credentials" // a login that failed, whatever the cause
 	Unauthenticated      Code = "unauthenticated"     // a bearer that is missing or not valid
-	NotFound             Code = "not_found"
-	Conflict             Code = "conflict"
-	PreconditionFailed   Code = "precondition_failed"
-	Throttled            Code = "throttled"
-	Busy                 Code = "busy"
-	Unavailable          Code = "unavailable" // the outcome is unknown; repeating the request is safe
+	// Of the authorization endpoint and its relatives.
+	UnsupportedResponseType Code = "unsupported_response_type"         // RFC 6749 §4.1.2.1
+	LoginRequired           Code = "login_required"                    // OpenID Connect Core §3.1.2.6
+	ConsentRequired         Code = "consent_required"                  // same
+	InteractionRequired     Code = "interaction_required"              // same
+	AccountRequired         Code = "account_selection_required"        // same
+	RequestNotSupported     Code = "request_not_supported"             // same
+	RequestURINotSupported  Code = "request_uri_not_supported"         // same
+	InvalidRequestURI       Code = "invalid_request_uri"               // same, RFC 9126 §2.2
+	UnmetAuthentication     Code = "unmet_authentication_requirements" // OpenID Connect Core Error Code unmet_authentication_requirements
+	InvalidTarget           Code = "invalid_target"                    // RFC 8693 §2.2.2
+	AuthorizationPending    Code = "authorization_pending"             // RFC 8628 §3.5
+	SlowDown                Code = "slow_down"                         // same
+	ExpiredToken            Code = "expired_token"                     // same
+	InvalidProof            Code = "invalid_dpop_proof"                // RFC 9449 §5
+	SecondFactorRequired    Code = "second_factor_required"            // a login by password that needs a second factor as well
+
+	NotFound           Code = "not_found"
+	Conflict           Code = "conflict"
+	PreconditionFailed Code = "precondition_failed"
+	Throttled          Code = "throttled"
+	Busy               Code = "busy"
+	Unavailable        Code = "unavailable" // the outcome is unknown; repeating the request is safe
 )
 
 // Error is what every operation of this package fails with. Detail is written for the client and says what was wrong and what

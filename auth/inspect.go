@@ -18,6 +18,7 @@ type Inspector struct {
 	Users    UserStore
 	Registry *Registry
 	Callers  *Callers
+	Proofs   *Proofs
 	Audit    audit.Log
 }
 
@@ -25,7 +26,17 @@ type Inspector struct {
 type Inspected struct {
 	Token *claims.Access
 	User  *User // nil for a client's own token
-	view  view
+	// Requested is what the login asked to be told besides its scopes.
+	Requested RequestedClaims
+	view      view
+}
+
+// Type is TokenBearer or TokenDPoP.
+func (t *Inspected) Type() string {
+	if t.Token.KeyThumbprint != "" {
+		return TokenDPoP
+	}
+	return TokenBearer
 }
 
 // Entries are the metadata claims a place shows, nil for none.
@@ -43,19 +54,52 @@ func (t *Inspected) Revisions() (revision, appRevision uint64) {
 
 var errInactive = &Error{Code: Unauthenticated, Detail: "the access token is not valid"}
 
-// UserInfo returns the live token of a user's OpenID login (OpenID Connect Core §5.3). Unauthenticated means that the token does
-// not stand, InsufficientScope that it lacks scope openid.
-func (s *Inspector) UserInfo(ctx context.Context, token string) (*Inspected, error) {
+// UserInfo returns the live token of a user's OpenID login (OpenID Connect Core §5.3), presented with the scheme TokenBearer or
+// TokenDPoP. Unauthenticated means that the token does not stand or is of the other scheme, InvalidProof that it stands but the
+// proof does not, InsufficientScope that it lacks scope openid.
+func (s *Inspector) UserInfo(ctx context.Context, scheme, token string, proof Proof) (*Inspected, error) {
 	t, err := s.inspect(ctx, token)
 	switch {
 	case err != nil:
 		return nil, err
-	case t.User == nil, !slices.Contains(t.Token.Audience, s.Issuer.URL):
+	case t.Type() != scheme, t.User == nil, !slices.Contains(t.Token.Audience, s.Issuer.URL):
 		return nil, errInactive
-	case !HasScope(t.Token.Scope, ScopeOpenID):
+	}
+	t.Token.Scope = stillAllowed(t.view.client, t.Token.Scope) // row O-08
+	if !HasScope(t.Token.Scope, ScopeOpenID) {
 		return nil, &Error{Code: InsufficientScope, Detail: "the token needs scope openid"}
 	}
+	if scheme == TokenDPoP {
+		if err := s.possession(ctx, t.Token, token, proof); err != nil {
+			return nil, err
+		}
+	}
 	return t, nil
+}
+
+// possession checks that whoever brings a bound token has its key (RFC 9449 §7.1).
+func (s *Inspector) possession(ctx context.Context, t *claims.Access, token string, proof Proof) error {
+	verified, err := s.Proofs.Verify(proof, token)
+	if err != nil {
+		return err
+	}
+	if verified.KeyThumbprint != t.KeyThumbprint {
+		return &Error{Code: InvalidProof, Detail: "the DPoP proof is by another key than the token is bound to"}
+	}
+	return s.Proofs.Spend(ctx, verified)
+}
+
+// Subject returns a user's live access token that a client may exchange for one of its own (RFC 8693 §2.1): one that was issued to
+// it, or meant for it. The error is InvalidRequest.
+func (s *Inspector) Subject(ctx context.Context, client *Client, token string) (*claims.Access, error) {
+	t, _, _, err := s.alive(ctx, token)
+	if CodeOf(err) == Unauthenticated || err == nil && (isMachine(t) || !concerns(client, t)) {
+		return nil, &Error{ // RFC 8693 §2.2.2
+			Code: InvalidRequest, Field: "subject_token", Err: err,
+			Detail: "the subject token must be a live access token of a user, issued to this client or with it or its audience in aud",
+		}
+	}
+	return t, err
 }
 
 // Introspect returns the live token, or nil where it is not active or not the caller's to ask about (RFC 7662 §2.2). Exactly one of
@@ -76,7 +120,12 @@ func (s *Inspector) Introspect(ctx context.Context, client *Client, operator *Ca
 }
 
 func mayIntrospect(c *Client, t *claims.Access) bool {
-	if c.Public() || !c.Serves(t.Org) {
+	return !c.Public() && concerns(c, t)
+}
+
+// concerns reports whether a token was issued to a client or is meant for it.
+func concerns(c *Client, t *claims.Access) bool {
+	if !c.Serves(t.Org) {
 		return false
 	}
 	if t.ClientID == c.ID || slices.Contains(t.Audience, c.ID) {
@@ -91,37 +140,12 @@ func mayIntrospect(c *Client, t *claims.Access) bool {
 }
 
 func (s *Inspector) inspect(ctx context.Context, token string) (*Inspected, error) {
-	t, err := s.verify(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	client, err := s.Registry.Standing(ctx, t.ClientID, t.Org, t.IssuedAt)
-	if CodeOf(err) == InvalidClient {
-		return nil, errInactive
-	}
+	t, client, requested, err := s.alive(ctx, token)
 	if err != nil {
 		return nil, err
 	}
 	if isMachine(t) {
-		denied, err := s.Families.Denied(ctx, t.Subject, t.ID)
-		if err != nil {
-			return nil, err
-		}
-		if denied {
-			return nil, errInactive
-		}
 		return &Inspected{Token: t}, nil
-	}
-	if t.SessionID == "" { // nothing could end it
-		return nil, errInactive
-	}
-	ref := FamilyRef{User: t.Subject, Org: t.Org, ID: t.SessionID}
-	live, err := s.Families.Live(ctx, ref, t.ID)
-	if err != nil {
-		return nil, err
-	}
-	if !live {
-		return nil, errInactive
 	}
 	user, _, err := s.Users.User(ctx, t.Subject)
 	if CodeOf(err) == NotFound {
@@ -130,11 +154,46 @@ func (s *Inspector) inspect(ctx context.Context, token string) (*Inspected, erro
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.Issuer.view(ctx, client, ref)
+	v, err := s.Issuer.view(ctx, client, FamilyRef{User: t.Subject, Org: t.Org, ID: t.SessionID})
 	if err != nil {
 		return nil, err
 	}
-	return &Inspected{Token: t, User: &user, view: v}, nil
+	return &Inspected{Token: t, User: &user, Requested: requested, view: v}, nil
+}
+
+// alive returns a token that stands, the client it was issued to, and what its login asked to be told. The login of an exchanged
+// token is another client's: what has to stand besides it is the client that has the token now.
+func (s *Inspector) alive(ctx context.Context, token string) (*claims.Access, *Client, RequestedClaims, error) {
+	var none RequestedClaims
+	t, err := s.verify(ctx, token)
+	if err != nil {
+		return nil, nil, none, err
+	}
+	client, err := s.Registry.Standing(ctx, t.ClientID, t.Org, t.IssuedAt)
+	if CodeOf(err) == InvalidClient {
+		return nil, nil, none, errInactive
+	}
+	if err != nil {
+		return nil, nil, none, err
+	}
+	if isMachine(t) {
+		denied, err := s.Families.Denied(ctx, t.Subject, t.ID)
+		if err == nil && denied {
+			err = errInactive
+		}
+		return t, client, none, err
+	}
+	if t.SessionID == "" { // nothing could end it
+		return nil, nil, none, errInactive
+	}
+	live, requested, err := s.Families.Live(ctx, FamilyRef{User: t.Subject, Org: t.Org, ID: t.SessionID}, t.ID)
+	if err == nil && !live {
+		err = errInactive
+	}
+	if t.Actor != nil {
+		requested = none // it was the other client that asked
+	}
+	return t, client, requested.stillFor(client), err
 }
 
 func (s *Inspector) verify(ctx context.Context, token string) (*claims.Access, error) {

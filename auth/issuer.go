@@ -54,6 +54,8 @@ type Issuer struct {
 	Keys      *keys.Ring
 	Profiles  ProfileSource
 	Families  FamilyStore
+	Codes     CodeStore
+	Users     UserStore
 	Registry  *Registry
 	Lifetimes Lifetimes
 	Now       func() time.Time
@@ -63,54 +65,71 @@ type Issuer struct {
 
 // Tokens is what a grant results in, in the terms of RFC 6749 §5.1.
 type Tokens struct {
-	AccessToken  string
+	AccessToken string
+	// TokenType is TokenBearer or TokenDPoP.
+	TokenType    string
 	ExpiresIn    time.Duration
 	RefreshToken string
 	IDToken      string
 	Scope        string
+	// IssuedTokenType says what an exchange has issued (RFC 8693 §2.2.1), "" for the other grants.
+	IssuedTokenType string
 }
 
 // NewIssuer completes an Issuer: refreshKeys authenticate refresh tokens, the first for new ones.
 func NewIssuer(i Issuer, refreshKeys [][]byte) *Issuer {
-	i.refresh = refreshCodec{keys: refreshKeys}
+	i.refresh = newRefreshCodec(refreshKeys)
 	return &i
 }
 
-// Begin starts a family for a subject that just logged in and issues its first tokens.
-func (i *Issuer) Begin(ctx context.Context, client *Client, s Subject, scope string) (Tokens, error) {
+// Begin starts a family for a subject that just logged in and issues its first tokens. keyThumbprint is that of the key the request
+// has proved, "" for none.
+func (i *Issuer) Begin(ctx context.Context, client *Client, s Subject, scope, keyThumbprint string) (Tokens, error) {
 	if _, err := i.Registry.Org(ctx, s.Org); CodeOf(err) == NotFound {
 		return Tokens{}, errLogin // the organisation is disabled (row A-06)
 	} else if err != nil {
 		return Tokens{}, err
 	}
-	now := i.Now()
-	family := Family{
-		FamilyRef: FamilyRef{User: s.User, Org: s.Org, ID: newFamilyID()},
-		Client:    client.ID, Scope: scope, AuthTime: s.AuthTime, AMR: s.AMR, Epoch: s.Epoch,
-		ExpiresAt: now.Add(i.Lifetimes.RefreshAbsolute), Generation: 1,
-	}
-	secret := newRefreshSecret()
-	idle := now.Add(i.Lifetimes.RefreshIdle)
-	if !client.Allows(GrantRefreshToken) {
-		idle = now.Add(i.Lifetimes.AccessToken)
-		family.ExpiresAt = idle
-	}
+	family, idle := i.newFamily(client, s, scope, keyThumbprint)
 	v, err := i.view(ctx, client, family.FamilyRef)
 	if err != nil {
 		return Tokens{}, err
 	}
-	tokens, err := i.forUser(v, family, scope)
+	tokens, err := i.forUser(issue{now: family.CreatedAt, view: v, family: family, scope: scope, keyThumbprint: keyThumbprint})
 	if err != nil {
 		return Tokens{}, err
 	}
+	secret := newRefreshSecret()
 	// Last, so that a login that fails leaves nothing behind.
 	if err := i.Families.CreateFamily(ctx, family, sha256Sum(secret), idle, maxFamilies); err != nil {
 		return Tokens{}, err
 	}
-	if client.Allows(GrantRefreshToken) {
-		tokens.RefreshToken = i.refresh.format(refreshToken{family.FamilyRef, family.Generation, secret})
+	return i.withRefreshToken(tokens, client, family, secret), nil
+}
+
+// newFamily makes the family of a login, and says when it ends unless it is used.
+func (i *Issuer) newFamily(client *Client, s Subject, scope, keyThumbprint string) (f Family, idle time.Time) {
+	now := i.Now()
+	f = Family{
+		FamilyRef: FamilyRef{User: s.User, Org: s.Org, ID: newFamilyID()},
+		Client:    client.ID, Scope: scope, AuthTime: s.AuthTime, AMR: s.AMR, Epoch: s.Epoch, CreatedAt: now,
+		ExpiresAt: now.Add(i.Lifetimes.RefreshAbsolute), Generation: 1,
 	}
-	return tokens, nil
+	if client.Public() { // the others authenticate whenever they refresh (RFC 9449 §5)
+		f.KeyThumbprint = keyThumbprint
+	}
+	if !client.Allows(GrantRefreshToken) {
+		f.ExpiresAt = now.Add(i.Lifetimes.AccessToken)
+		return f, f.ExpiresAt
+	}
+	return f, now.Add(i.Lifetimes.RefreshIdle)
+}
+
+func (i *Issuer) withRefreshToken(t Tokens, client *Client, f Family, secret []byte) Tokens {
+	if client.Allows(GrantRefreshToken) {
+		t.RefreshToken = i.refresh.format(refreshToken{f.FamilyRef, f.Generation, secret})
+	}
+	return t
 }
 
 var errRefresh = &Error{Code: InvalidGrant, Detail: "the refresh token is not valid"}
@@ -118,16 +137,17 @@ var errRefresh = &Error{Code: InvalidGrant, Detail: "the refresh token is not va
 // Refresh exchanges a refresh token. A non-empty scope narrows the new access token; the family keeps its own (RFC 6749 §6).
 // The token's successor is fixed before anything is minted: a client whose answer is lost, or who is told to try again because the
 // metadata could not be read, repeats the request within the grace and gets the same successor.
-func (i *Issuer) Refresh(ctx context.Context, client *Client, text, scope string) (Tokens, FamilyRef, error) {
+func (i *Issuer) Refresh(ctx context.Context, client *Client, text, scope, keyThumbprint string) (Tokens, FamilyRef, error) {
 	old, ok := i.refresh.parse(text)
 	if !ok {
 		return Tokens{}, FamilyRef{}, errRefresh
 	}
 	now := i.Now()
-	if err := i.standing(ctx, client, old.Org, now); err != nil {
+	if err := i.standing(ctx, client, old.Org, now, errRefresh); err != nil {
 		return Tokens{}, old.FamilyRef, err
 	}
-	if _, err := NarrowScope(client, scope); err != nil {
+	scope, err := narrowAsked(client, scope)
+	if err != nil {
 		return Tokens{}, old.FamilyRef, err
 	}
 	secret := newRefreshSecret()
@@ -137,6 +157,7 @@ func (i *Issuer) Refresh(ctx context.Context, client *Client, text, scope string
 		Presented: sha256Sum(old.secret), Generation: old.generation,
 		Successor: sha256Sum(secret), Wrapped: wrap(secret, old.secret),
 		Now: now, Grace: i.Lifetimes.RefreshGrace, IdleUntil: now.Add(i.Lifetimes.RefreshIdle),
+		Keep: client.KeepRefreshTokens, KeyThumbprint: keyThumbprint,
 	})
 	if CodeOf(err) == InvalidGrant {
 		err = &Error{Code: InvalidGrant, Detail: errRefresh.Detail, Err: err} // why is nothing for the client
@@ -144,83 +165,138 @@ func (i *Issuer) Refresh(ctx context.Context, client *Client, text, scope string
 	if err != nil {
 		return Tokens{}, old.FamilyRef, err
 	}
-	if err := i.standing(ctx, client, old.Org, rotated.Family.AuthTime); err != nil {
+	family := rotated.Family
+	if err := i.standing(ctx, client, old.Org, family.CreatedAt, errRefresh); err != nil {
 		return Tokens{}, old.FamilyRef, err
 	}
 	if scope == "" {
-		// What the client may no longer ask for it no longer gets (row O-08).
-		scope = strings.Join(slices.DeleteFunc(Scopes(rotated.Family.Scope), func(s string) bool {
-			return !slices.Contains(client.Scopes, s)
-		}), " ")
+		scope = stillAllowed(client, family.Scope)
 	}
 	v, err := read()
 	if err != nil {
 		return Tokens{}, old.FamilyRef, err
 	}
-	tokens, err := i.forUser(v, rotated.Family, scope)
+	family.Requested = family.Requested.stillFor(client)
+	profile, err := i.profile(ctx, family, scope)
 	if err != nil {
 		return Tokens{}, old.FamilyRef, err
 	}
-	tokens.RefreshToken = i.refresh.format(refreshToken{old.FamilyRef, old.generation + 1, wrap(rotated.Wrapped, old.secret)})
+	tokens, err := i.forUser(issue{now: now, view: v, family: family, scope: scope, keyThumbprint: keyThumbprint, profile: profile})
+	if err != nil {
+		return Tokens{}, old.FamilyRef, err
+	}
+	tokens.RefreshToken = text
+	if !client.KeepRefreshTokens || rotated.Repeated {
+		tokens.RefreshToken = i.refresh.format(refreshToken{old.FamilyRef, old.generation + 1, wrap(rotated.Wrapped, old.secret)})
+	}
 	return tokens, old.FamilyRef, nil
 }
 
-func (i *Issuer) standing(ctx context.Context, client *Client, org string, since time.Time) error {
+// stillAllowed is the part of a scope the client may ask for now: the rest it no longer gets (row O-08).
+func stillAllowed(client *Client, scope string) string {
+	return strings.Join(slices.DeleteFunc(Scopes(scope), func(s string) bool { return !slices.Contains(client.Scopes, s) }), " ")
+}
+
+// standing reports as refused whatever Registry.Standing does not let stand.
+func (i *Issuer) standing(ctx context.Context, client *Client, org string, since time.Time, refused error) error {
 	_, err := i.Registry.Standing(ctx, client.ID, org, since)
 	if CodeOf(err) == InvalidClient {
-		return errRefresh
+		return refused
 	}
 	return err
 }
 
 // ForClient issues a client's own access token (RFC 6749 §4.4): no user, no metadata, no refresh token.
-func (i *Issuer) ForClient(client *Client, scope string) (Tokens, error) {
+func (i *Issuer) ForClient(client *Client, scope, keyThumbprint string) (Tokens, error) {
 	now := i.Now()
-	t := claims.AccessToken{
+	return i.accessToken(client, claims.AccessToken{
 		Issuer: i.URL, Subject: client.ID, Audience: i.machineAudience(client, scope), ID: rand.Text(), ClientID: client.ID,
-		Scope: scope, Org: client.Org, IssuedAt: now, ExpiresAt: now.Add(i.Lifetimes.AccessToken),
-	}
-	text, err := i.Keys.Sign(accessAlg(client), typeAccessToken, t.AppendJSON(make([]byte, 0, 512), nil))
-	if err != nil {
-		return Tokens{}, &Error{Code: Unavailable, Err: err}
-	}
-	return Tokens{AccessToken: text, ExpiresIn: i.Lifetimes.AccessToken, Scope: scope}, nil
+		Scope: scope, Org: client.Org, IssuedAt: now, ExpiresAt: now.Add(i.Lifetimes.AccessToken), KeyThumbprint: keyThumbprint,
+	}, nil)
 }
 
-func (i *Issuer) forUser(view view, f Family, scope string) (Tokens, error) {
-	client, now := view.client, i.Now()
-	access := claims.AccessToken{
-		Issuer: i.URL, Subject: f.User, Audience: i.audience(client, scope), ID: rand.Text(), ClientID: client.ID, Scope: scope,
-		SessionID: f.ID, Org: f.Org, ACR: acrOf(f.AMR), AMR: f.AMR, AuthTime: f.AuthTime,
-		IssuedAt: now, ExpiresAt: now.Add(i.Lifetimes.AccessToken), Revision: view.revision, AppRevision: view.appRevision,
-	}
-	alg := accessAlg(client)
-	text, err := i.Keys.Sign(alg, typeAccessToken, access.AppendJSON(make([]byte, 0, 1024), view.in(InAccessToken)))
+// accessToken signs an access token and describes it.
+func (i *Issuer) accessToken(client *Client, t claims.AccessToken, entries iter.Seq2[string, string]) (Tokens, error) {
+	text, err := i.Keys.Sign(accessAlg(client), typeAccessToken, t.AppendJSON(make([]byte, 0, 1024), entries))
 	if err != nil {
 		return Tokens{}, &Error{Code: Unavailable, Err: err}
 	}
-	tokens := Tokens{AccessToken: text, ExpiresIn: i.Lifetimes.AccessToken, Scope: scope}
-	if !HasScope(scope, ScopeOpenID) {
-		return tokens, nil
+	tokens := Tokens{AccessToken: text, TokenType: TokenBearer, ExpiresIn: t.ExpiresAt.Sub(t.IssuedAt), Scope: t.Scope}
+	if t.KeyThumbprint != "" {
+		tokens.TokenType = TokenDPoP
 	}
-	idAlg := client.IDTokenAlg
-	if idAlg == "" {
-		idAlg = DefaultIDTokenAlg
+	return tokens, nil
+}
+
+// issue is what the tokens of a user's login are made of.
+type issue struct {
+	// now is one moment for the whole of it: a family that is only for this token ends with it.
+	now    time.Time
+	view   view
+	family Family
+	scope  string
+	nonce  string
+	// keyThumbprint is that of the key the access token is bound to, "" for none.
+	keyThumbprint string
+	// profile is told in the ID token as far as the family's login asked for it.
+	profile claims.Profile
+}
+
+func (i *Issuer) forUser(n issue) (Tokens, error) {
+	f, client, now := n.family, n.view.client, n.now
+	expires := now.Add(i.Lifetimes.AccessToken)
+	if f.ExpiresAt.Before(expires) {
+		expires = f.ExpiresAt
 	}
-	hash, err := claims.AccessTokenHash(idAlg, text)
+	tokens, err := i.accessToken(client, claims.AccessToken{
+		Issuer: i.URL, Subject: f.User, Audience: i.audience(client, n.scope), ID: rand.Text(), ClientID: client.ID, Scope: n.scope,
+		SessionID: f.ID, Org: f.Org, ACR: ClassOf(f.AMR), AMR: f.AMR, AuthTime: f.AuthTime,
+		IssuedAt: now, ExpiresAt: expires, Revision: n.view.revision, AppRevision: n.view.appRevision, KeyThumbprint: n.keyThumbprint,
+	}, n.view.in(InAccessToken))
+	if err != nil || !HasScope(n.scope, ScopeOpenID) {
+		return tokens, err
+	}
+	alg := client.IDTokenAlg
+	if alg == "" {
+		alg = DefaultIDTokenAlg
+	}
+	hash, err := claims.AccessTokenHash(alg, tokens.AccessToken)
 	if err != nil {
 		return Tokens{}, &Error{Code: Unavailable, Err: err}
 	}
 	id := claims.IDToken{
-		Issuer: i.URL, Subject: f.User, Audience: []string{client.ID}, AccessTokenHash: hash, SessionID: f.ID, Org: f.Org,
-		ACR: acrOf(f.AMR), AMR: f.AMR, AuthTime: f.AuthTime, IssuedAt: now, ExpiresAt: now.Add(i.Lifetimes.IDToken),
-		Revision: view.revision, AppRevision: view.appRevision,
+		Issuer: i.URL, Subject: f.User, Audience: []string{client.ID}, Nonce: n.nonce, AccessTokenHash: hash, SessionID: f.ID,
+		ACR: ClassOf(f.AMR), AMR: f.AMR, AuthTime: f.AuthTime, IssuedAt: now, ExpiresAt: now.Add(i.Lifetimes.IDToken),
+		Profile: n.profile, Requested: f.Requested.IDToken,
 	}
-	tokens.IDToken, err = i.Keys.Sign(idAlg, typeIDToken, id.AppendJSON(make([]byte, 0, 1024), view.in(InIDToken)))
+	// A client of one organisation knows which, and one that sees no metadata here needs no revision of it: its ID token has nothing
+	// that it has not asked for.
+	if client.AllOrgs {
+		id.Org = f.Org
+	}
+	if client.Shows(InIDToken) {
+		id.Revision, id.AppRevision = n.view.revision, n.view.appRevision
+	}
+	tokens.IDToken, err = i.Keys.Sign(alg, typeIDToken, id.AppendJSON(make([]byte, 0, 1024), n.view.in(InIDToken)))
 	if err != nil {
 		return Tokens{}, &Error{Code: Unavailable, Err: err}
 	}
 	return tokens, nil
+}
+
+// profile reads what a login asked to have in its ID token; most ask for nothing.
+func (i *Issuer) profile(ctx context.Context, f Family, scope string) (claims.Profile, error) {
+	if len(f.Requested.IDToken) == 0 || !HasScope(scope, ScopeOpenID) {
+		return claims.Profile{}, nil
+	}
+	user, _, err := i.Users.User(ctx, f.User)
+	if CodeOf(err) == NotFound {
+		return claims.Profile{}, &Error{Code: InvalidGrant, Detail: "the login is not valid any more", Err: err}
+	}
+	if err != nil {
+		return claims.Profile{}, err
+	}
+	return StandardProfile(&user), nil
 }
 
 // audience of a user's access token: the client's registered audiences, and the issuer where there are none or where userinfo
@@ -249,8 +325,9 @@ func accessAlg(client *Client) string {
 	return client.AccessTokenAlg
 }
 
-func acrOf(amr []string) string {
-	if len(amr) > 1 {
+// ClassOf is the class (acr) of a login by its methods: "2" with two factors, or with one that verified the person (RFC 8176, mfa).
+func ClassOf(amr []string) string {
+	if slices.Contains(amr, "mfa") {
 		return "2"
 	}
 	return "1"
@@ -298,20 +375,29 @@ func (v view) in(place string) iter.Seq2[string, string] {
 }
 
 // NarrowScope decides the scope of a request: what was asked for if the client may have all of it, or, if nothing was asked for,
-// what the client may have without asking. Scope iam/ is never given unasked.
+// what the client may have without asking. Scopes openid, offline_access and iam/ are never given unasked, and those that name an
+// organisation are passed by.
 func NarrowScope(client *Client, asked string) (string, error) {
-	wanted := Scopes(asked)
-	if len(wanted) == 0 {
+	narrowed, err := narrowAsked(client, asked)
+	if err == nil && narrowed == "" {
 		var given []string
 		for _, s := range client.Scopes {
-			if s != ScopeAPI {
+			if s != ScopeAPI && s != ScopeOffline && s != ScopeOpenID {
 				given = append(given, s)
 			}
 		}
 		return strings.Join(given, " "), nil
 	}
+	return narrowed, err
+}
+
+// narrowAsked is NarrowScope where nothing stands for nothing.
+func narrowAsked(client *Client, asked string) (string, error) {
 	var unique []string
-	for _, s := range wanted {
+	for _, s := range Scopes(asked) {
+		if strings.HasPrefix(s, ScopeOrgPrefix) {
+			continue
+		}
 		if !slices.Contains(client.Scopes, s) {
 			return "", &Error{Code: InvalidScope, Field: "scope", Detail: "this client may ask for: " + describe(client.Scopes)}
 		}

@@ -31,6 +31,8 @@ type Login struct {
 	Client *Client
 	// Address is where the attempt comes from.
 	Address string
+	// OTP is a one-time password or a recovery code, "" for none.
+	OTP string
 }
 
 // LoginLimits are the attempts allowed before a login has to wait. A successful login gives the account's attempts back.
@@ -50,8 +52,10 @@ var DefaultLoginLimits = LoginLimits{
 
 // Authenticator checks passwords.
 type Authenticator struct {
-	Users   UserStore
-	Hasher  *Hasher
+	Users  UserStore
+	Hasher *Hasher
+	// Factors may be nil where nobody has a second factor.
+	Factors SecondFactor
 	Limiter Limiter
 	Limits  LoginLimits
 	// Registry knows which organisations are disabled.
@@ -63,30 +67,31 @@ type Authenticator struct {
 // One answer for an unknown user, a wrong password, a user without one, a disabled user and a foreign organisation (row L-06).
 var errLogin = &Error{Code: InvalidCredentials, Detail: "the username or password is wrong"}
 
-// Authenticate returns who logged in. It fails with InvalidCredentials, Throttled, Busy or Unavailable, and takes as long for an
-// unknown user as for a wrong password. Where it fails, User and Org say whose account was tried where, if it exists, for the audit log alone.
-func (a *Authenticator) Authenticate(ctx context.Context, l Login) (Subject, error) {
-	user, hash, account, err := a.find(ctx, l.Username)
-	if err != nil {
-		return Subject{}, err
+// What is still open after the right password.
+var (
+	errTemporary = &Error{
+		Code: InvalidGrant, Field: "password", Detail: "this password is temporary: sign in with a browser and choose another one",
 	}
+	errSecondFactor = &Error{
+		Code: SecondFactorRequired, Field: "otp",
+		Detail: "this user has a second factor: send a one-time password or a recovery code as otp too, or sign in with a browser",
+	}
+)
+
+// Authenticate returns who logged in. It fails with InvalidCredentials, Throttled, Busy, Unavailable or, after the right password,
+// SecondFactorRequired or InvalidGrant, and takes as long for an unknown user as for a wrong password. Where it fails, User and Org say
+// whose account was tried where, if it exists, for the audit log alone.
+func (a *Authenticator) Authenticate(ctx context.Context, l Login) (Subject, error) {
+	attempt, err := a.attempt(ctx, l.Username, l.Password, l.Address)
+	user := &attempt.user
 	org := l.Org
 	if org == "" {
-		org = homeFor(&user, l.Client)
+		org = homeFor(user, l.Client)
 	}
 	tried := Subject{User: user.ID}
 	if user.MemberOf(org) {
 		tried.Org = org
 	}
-	buckets := a.buckets(account, l.Address)
-	wait, err := a.Limiter.Take(ctx, buckets)
-	if err != nil {
-		return tried, err
-	}
-	if wait > 0 {
-		return tried, &Error{Code: Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
-	}
-	upgrade, err := a.verify(ctx, hash, l.Password)
 	if err != nil {
 		return tried, err
 	}
@@ -98,15 +103,94 @@ func (a *Authenticator) Authenticate(ctx context.Context, l Login) (Subject, err
 	} else if err != nil {
 		return tried, err
 	}
-	if err := a.Limiter.Reset(ctx, buckets[1:]); err != nil {
+	if err := a.succeed(ctx, &attempt, l.Password); err != nil {
 		return tried, err
 	}
-	if upgrade {
-		a.upgrade(ctx, user.ID, hash, l.Password)
+	if user.MustChangePassword {
+		return tried, errTemporary
 	}
-	return Subject{
-		User: user.ID, Org: org, AuthTime: a.Now(), AMR: []string{"pwd"}, ACR: "1", Epoch: user.Epoch,
-	}, nil
+	amr, acr, err := a.secondFactor(ctx, user.ID, l)
+	if err != nil {
+		return tried, err
+	}
+	return Subject{User: user.ID, Org: org, AuthTime: a.Now(), AMR: amr, ACR: acr, Epoch: user.Epoch}, nil
+}
+
+// Password returns whose name and password these are, for pages that ask for one thing after another: in which organisation he logs in,
+// whether he must choose another password and his second factor are still open. It fails like Authenticate, and then the user has only
+// an id, that of the account tried, for the audit log alone.
+func (a *Authenticator) Password(ctx context.Context, name, password, address string) (User, error) {
+	attempt, err := a.attempt(ctx, name, password, address)
+	if err == nil && attempt.user.Disabled {
+		err = errLogin
+	}
+	if err == nil {
+		err = a.succeed(ctx, &attempt, password)
+	}
+	if err != nil {
+		return User{ID: attempt.user.ID}, err
+	}
+	return attempt.user, nil
+}
+
+// attempt is a name and a password that were tried.
+type attempt struct {
+	user    User
+	hash    string
+	buckets []Bucket
+	// upgrade: the password is right and its hash weaker than it should be.
+	upgrade bool
+}
+
+// attempt checks a password and nothing else; a disabled user's can be right. It returns the user also where it fails, if there is one.
+func (a *Authenticator) attempt(ctx context.Context, name, password, address string) (attempt, error) {
+	user, hash, account, err := a.find(ctx, name)
+	if err != nil {
+		return attempt{}, err
+	}
+	t := attempt{user: user, hash: hash, buckets: a.buckets(account, address)}
+	wait, err := a.Limiter.Take(ctx, t.buckets)
+	if err != nil {
+		return t, err
+	}
+	if wait > 0 {
+		return t, &Error{Code: Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
+	}
+	t.upgrade, err = a.verify(ctx, hash, password)
+	return t, err
+}
+
+// succeed notes that a password was right and let its user in.
+func (a *Authenticator) succeed(ctx context.Context, t *attempt, password string) error {
+	if err := a.Limiter.Reset(ctx, t.buckets[1:]); err != nil {
+		return err
+	}
+	if t.upgrade {
+		a.upgrade(ctx, t.user.ID, t.hash, password)
+	}
+	return nil
+}
+
+// secondFactor asks for the second factor of a user whose password was right, if he has one, and returns how he has proved who he is
+// (RFC 8176).
+func (a *Authenticator) secondFactor(ctx context.Context, user string, l Login) (amr []string, acr string, err error) {
+	required := false
+	if a.Factors != nil {
+		required, err = a.Factors.Required(ctx, user)
+	}
+	switch {
+	case err != nil:
+	case !required:
+		return []string{"pwd"}, "1", nil
+	case l.OTP == "":
+		err = errSecondFactor
+	default:
+		err = a.Factors.CheckCode(ctx, user, l.OTP, l.Address)
+	}
+	if CodeOf(err) == NotFound { // deleted since
+		err = errLogin
+	}
+	return []string{"pwd", "otp", "mfa"}, "2", err
 }
 
 // homeFor picks the organisation of a login that names none: the home organisation, or the client's own where it serves only that.

@@ -19,6 +19,9 @@ type Org struct {
 	Disabled bool   `json:"disabled,omitempty"`
 	// ClaimsBudget is how many bytes of claims JSON a user's document may have; 0 means the server's default.
 	ClaimsBudget int `json:"claims_budget,omitempty"`
+	// LogoURL and Color are how its pages look beside its Name: an https address, and #rrggbb.
+	LogoURL string `json:"logo_url,omitempty"`
+	Color   string `json:"color,omitempty"`
 	// Since is when the organisation was made or last enabled again: what was issued in it before stays dead (row A-06).
 	Since     time.Time `json:"since,omitzero"`
 	CreatedAt time.Time `json:"created_at"`
@@ -40,6 +43,8 @@ type User struct {
 	Left     []string       `json:"left,omitempty"`
 	Disabled bool           `json:"disabled,omitempty"`
 	Profile  claims.Profile `json:"profile,omitzero"`
+	// MustChangePassword: the password was chosen by somebody else and is good for nothing but choosing another one (row L-13).
+	MustChangePassword bool `json:"must_change_password,omitempty"`
 	// Epoch changes whenever everything issued to the user so far must end: password change, disabling.
 	Epoch     uint64    `json:"-"`
 	CreatedAt time.Time `json:"created_at"`
@@ -64,11 +69,14 @@ func (u *User) Handles() []Handle {
 	return hs
 }
 
-// Grant types a client may be allowed (RFC 6749 §4, §6).
+// Grant types a client may be allowed (RFC 6749 §4, §6, RFC 8628, RFC 8693).
 const (
 	GrantPassword          = "password"
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
+	GrantAuthorizationCode = "authorization_code"
+	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628 §3.4
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 §2.1
 )
 
 // Places metadata claims can appear in.
@@ -77,6 +85,21 @@ const (
 	InIDToken       = "id_token"
 	InUserInfo      = "userinfo"
 	InIntrospection = "introspection"
+)
+
+// Ways a client authenticates at the token endpoint (OpenID Connect Core §9).
+const (
+	AuthNone          = "none"
+	AuthSecretBasic   = "client_secret_basic"
+	AuthSecretPost    = "client_secret_post"
+	AuthPrivateKeyJWT = "private_key_jwt"
+)
+
+// Kinds of application (OpenID Connect Dynamic Registration §2): a native one may be redirected to loopback on any port and to a scheme
+// of its own.
+const (
+	TypeWeb    = "web"
+	TypeNative = "native"
 )
 
 // Client is an application that obtains tokens (RFC 6749 §2).
@@ -98,6 +121,34 @@ type Client struct {
 	// ClaimsIn names the places metadata claims appear in for this client, ClaimKeys the only keys it sees; nil means all.
 	ClaimsIn  []string `json:"claims_in"`
 	ClaimKeys []string `json:"claim_keys"`
+	// Type is TypeWeb or TypeNative; "" means TypeWeb.
+	Type string `json:"type,omitempty"`
+	// RedirectURIs are compared character by character (RFC 9700 §2.1), but for the port of a native client's loopback address.
+	RedirectURIs           []string `json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	// BackchannelLogoutURI is told of every end of a session (OpenID Connect Back-Channel Logout §2.2), "" for not.
+	BackchannelLogoutURI string `json:"backchannel_logout_uri,omitempty"`
+	// AllowedOrigins are the web origins whose pages may read answers of the token endpoint and userinfo.
+	AllowedOrigins []string `json:"allowed_origins,omitempty"`
+	// AuthMethod is one of the Auth constants; "" means AuthNone for a client without a secret and either way of sending it for one with.
+	AuthMethod string `json:"auth_method,omitempty"`
+	// KeySet is the client's public keys as a JSON Web Key Set, for AuthPrivateKeyJWT.
+	KeySet string `json:"key_set,omitempty"`
+	// EndpointAudience also takes assertions addressed to the token endpoint instead of the issuer.
+	EndpointAudience bool `json:"endpoint_audience,omitempty"`
+	// RequirePKCE, RequirePAR and RequireDPoP refuse requests without a code challenge (RFC 7636), those that were not pushed
+	// (RFC 9126) and those without a proof of possession (RFC 9449).
+	RequirePKCE bool `json:"require_pkce,omitempty"`
+	RequirePAR  bool `json:"require_par,omitempty"`
+	RequireDPoP bool `json:"require_dpop,omitempty"`
+	// RequireConsent asks the user before the client gets anything of his.
+	RequireConsent bool `json:"require_consent,omitempty"`
+	// KeepRefreshTokens leaves a refresh token valid when it is used, instead of replacing it.
+	KeepRefreshTokens bool `json:"keep_refresh_tokens,omitempty"`
+	// CodeLifetime of authorization codes in seconds, 1 to 60; 0 means 60.
+	CodeLifetime int `json:"code_lifetime,omitempty"`
+	// ExchangeAudiences are the audiences the client may exchange its users' tokens for (RFC 8693).
+	ExchangeAudiences []string `json:"exchange_audiences,omitempty"`
 	// AllOrgs clients serve the users of every organisation, the others those of their own. Only an administrator may set it.
 	AllOrgs  bool `json:"all_orgs,omitempty"`
 	Disabled bool `json:"disabled,omitempty"`
@@ -109,12 +160,12 @@ type Client struct {
 	Version   uint64    `json:"-"`
 }
 
-// Public reports whether the client has no secret.
-func (c *Client) Public() bool { return c.SecretHash == "" }
+// Public reports whether the client cannot authenticate: it has neither a secret nor a key.
+func (c *Client) Public() bool { return c.SecretHash == "" && c.AuthMethod != AuthPrivateKeyJWT }
 
 // SecretIs compares a secret with the client's in constant time.
 func (c *Client) SecretIs(secret string) bool {
-	return !c.Public() && subtle.ConstantTimeCompare([]byte(hashSecret(secret)), []byte(c.SecretHash)) == 1
+	return c.SecretHash != "" && subtle.ConstantTimeCompare([]byte(hashSecret(secret)), []byte(c.SecretHash)) == 1
 }
 
 // Allows reports whether the client may use a grant type.
@@ -156,6 +207,10 @@ type APIToken struct {
 // Scope values with a meaning of their own.
 const (
 	ScopeOpenID = "openid"
+	// ScopeOffline keeps a login alive beyond the browser session it began in (OpenID Connect Core §11).
+	ScopeOffline = "offline_access"
+	// ScopeOrgPrefix before a slug asks for that organisation, like the parameter org. It is never in a token.
+	ScopeOrgPrefix = "org:"
 	// ScopeAPI lets a machine client manage the users of its organisation (seed 002).
 	ScopeAPI = "iam/"
 )

@@ -26,6 +26,8 @@ type OrgChange struct {
 	Name         *string
 	Disabled     *bool
 	ClaimsBudget *int
+	LogoURL      *string
+	Color        *string
 }
 
 // Get returns an organisation the caller may see.
@@ -105,6 +107,9 @@ func (s *Orgs) put(ctx context.Context, org *Org, c OrgChange) error {
 			return &Error{Code: InvalidRequest, Field: "claims_budget", Detail: "0 (the server's default) to 4096 bytes"}
 		}
 		org.ClaimsBudget = *c.ClaimsBudget
+	}
+	if err := org.setLook(c); err != nil {
+		return err
 	}
 	if c.Disabled != nil {
 		if *c.Disabled && org.Slug == DefaultOrg {

@@ -55,10 +55,12 @@ func (r *recent[K, V]) forget() {
 type Registry struct {
 	ClientStore ClientStore
 	OrgStore    OrgStore
+	OriginStore OriginStore
 	Now         func() time.Time
 
 	clients recent[string, *Client]
 	orgs    recent[string, *Org]
+	origins recent[string, bool]
 }
 
 // Client returns a client that is not disabled and whose organisation is not; the caller must not change it. Anything else is
@@ -153,6 +155,7 @@ func (r *Registry) ClaimsBudget(ctx context.Context, slug string) (int, error) {
 func (r *Registry) Forget() {
 	r.clients.forget()
 	r.orgs.forget()
+	r.origins.forget()
 }
 
 // One text for every reason, so that the answer does not tell which clients exist.

@@ -8,7 +8,8 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/binary"
-	"strings"
+
+	"github.com/claimsmith/claimsmith/auth/ticket"
 )
 
 // Recognisable beginnings of the secrets handed out, for secret scanners and for people.
@@ -42,13 +43,11 @@ func apiTokenID(text string) string {
 func newOperation() string { return rand.Text() }
 
 // Refresh tokens read cs_rt_<user>.<org>.<payload>, the payload being base64url of family id, generation, secret and tag. The
-// text leads to the family without a lookup, and the tag, an HMAC under a key of the server, lets a text nobody was ever given be
-// refused without touching the store or the family: only a token that was once issued can end its family by being replayed.
+// text leads to the family without a lookup (see package ticket).
 const (
 	familyIDLen = 12
 	secretLen   = 24
-	tagLen      = 12
-	payloadLen  = familyIDLen + 8 + secretLen + tagLen
+	payloadLen  = familyIDLen + 8 + secretLen
 )
 
 // refreshToken is a refresh token taken apart.
@@ -58,68 +57,36 @@ type refreshToken struct {
 	secret     []byte
 }
 
-// refreshCodec writes and reads refresh tokens. The first key writes; all of them read.
-type refreshCodec struct{ keys [][]byte }
+// refreshCodec writes and reads refresh tokens.
+type refreshCodec struct{ ticket.Codec }
 
-func newFamilyID() string {
-	b := make([]byte, familyIDLen)
-	_, _ = rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)
+func newRefreshCodec(keys [][]byte) refreshCodec {
+	return refreshCodec{ticket.Codec{Prefix: refreshPrefix, Parts: 2, Payload: payloadLen, Keys: keys}}
 }
 
-func newRefreshSecret() []byte {
-	b := make([]byte, secretLen)
-	_, _ = rand.Read(b)
-	return b
-}
+func newFamilyID() string { return base64.RawURLEncoding.EncodeToString(ticket.Random(familyIDLen)) }
+
+func newRefreshSecret() []byte { return ticket.Random(secretLen) }
 
 func (c refreshCodec) format(t refreshToken) string {
 	payload := make([]byte, 0, payloadLen)
 	payload, _ = base64.RawURLEncoding.AppendDecode(payload, []byte(t.ID))
 	payload = binary.BigEndian.AppendUint64(payload, t.generation)
 	payload = append(payload, t.secret...)
-	payload = append(payload, refreshTag(c.keys[0], t.User, t.Org, payload)...)
-	return refreshPrefix + t.User + "." + t.Org + "." + base64.RawURLEncoding.EncodeToString(payload)
+	return c.Format(payload, t.User, t.Org)
 }
 
 // parse reports false for every text that format did not produce under one of the keys.
 func (c refreshCodec) parse(text string) (refreshToken, bool) {
-	rest, ok := strings.CutPrefix(text, refreshPrefix)
-	if !ok {
-		return refreshToken{}, false
-	}
-	user, rest, _ := strings.Cut(rest, ".")
-	org, encoded, _ := strings.Cut(rest, ".")
-	if !ValidUserID(user) || !ValidSlug(org) || len(encoded) != base64.RawURLEncoding.EncodedLen(payloadLen) {
-		return refreshToken{}, false
-	}
-	payload, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	if err != nil || len(payload) != payloadLen {
-		return refreshToken{}, false
-	}
-	signed, tag := payload[:payloadLen-tagLen], payload[payloadLen-tagLen:]
-	known := 0
-	for _, key := range c.keys {
-		known |= subtle.ConstantTimeCompare(tag, refreshTag(key, user, org, signed))
-	}
-	if known == 0 {
+	payload, parts, ok := c.Parse(text)
+	if !ok || !ValidUserID(parts[0]) || !ValidSlug(parts[1]) {
 		return refreshToken{}, false
 	}
 	return refreshToken{
-		FamilyRef:  FamilyRef{User: user, Org: org, ID: base64.RawURLEncoding.EncodeToString(payload[:familyIDLen])},
+		FamilyRef:  FamilyRef{User: parts[0], Org: parts[1], ID: base64.RawURLEncoding.EncodeToString(payload[:familyIDLen])},
 		generation: binary.BigEndian.Uint64(payload[familyIDLen:]),
-		secret:     payload[familyIDLen+8 : familyIDLen+8+secretLen],
+		secret:     payload[familyIDLen+8:],
 	}, true
-}
-
-func refreshTag(key []byte, user, org string, payload []byte) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(user))
-	mac.Write([]byte{0})
-	mac.Write([]byte(org))
-	mac.Write([]byte{0})
-	mac.Write(payload)
-	return mac.Sum(nil)[:tagLen]
 }
 
 // wrap hides a successor's secret under its predecessor's, which is random and used as a key only here, and so only once; wrapping

@@ -35,9 +35,10 @@ type UserStore interface {
 	PutUser(ctx context.Context, u User, password *string, leftOrgs []string, op string) (version uint64, err error)
 	// UpgradePassword replaces the hash from by to and changes nothing else; if the hash is no longer from it does nothing.
 	UpgradePassword(ctx context.Context, id, from, to string) error
-	// BeginDelete marks the user as being deleted, removes the password, all families and the organisations' index entries. From
-	// then on no write to anything of the user succeeds. The record stays readable and tells what is left to remove, so that the
-	// deletion can be resumed by calling it again. PreconditionFailed: the deletion has not begun and u is not the stored version.
+	// BeginDelete marks the user as being deleted, removes the password, the second factors, all families and the organisations' index
+	// entries. From then on nothing of the user can be added or changed. The record stays readable and tells what is left to remove, so
+	// that the deletion can be resumed by calling it again, and his sessions, of no more use, are listed until they are ended, so that
+	// clients can be told. PreconditionFailed: the deletion has not begun and u is not the stored version.
 	BeginDelete(ctx context.Context, u User) error
 	// FinishDelete leaves of the user only the fact that the id was used. PreconditionFailed: the deletion has not begun.
 	FinishDelete(ctx context.Context, id string) error
@@ -64,7 +65,7 @@ type OrgStore interface {
 type ClientStore interface {
 	Client(ctx context.Context, id string) (Client, error)
 	PutClient(ctx context.Context, c Client, op string) (version uint64, err error)
-	// DeleteClient removes a client; deleting one that is not there is no error.
+	// DeleteClient removes a client of exactly that version, else PreconditionFailed; deleting one that is not there is no error.
 	DeleteClient(ctx context.Context, c Client) error
 	Clients(ctx context.Context, org string, p Page) (clients []Client, next string, err error)
 }
@@ -73,6 +74,7 @@ type ClientStore interface {
 type APITokenStore interface {
 	APIToken(ctx context.Context, id string) (APIToken, error)
 	PutAPIToken(ctx context.Context, t APIToken, op string) (version uint64, err error)
+	// DeleteAPIToken is like DeleteClient.
 	DeleteAPIToken(ctx context.Context, t APIToken) error
 	APITokens(ctx context.Context, org string, p Page) (tokens []APIToken, next string, err error)
 }
@@ -88,12 +90,19 @@ type Family struct {
 	Scope    string
 	AuthTime time.Time
 	AMR      []string
+	// CreatedAt is when the client got the login, which may be long after AuthTime.
+	CreatedAt time.Time
 	// Epoch is the user's at the login; a family of another epoch is dead.
 	Epoch uint64
 	// ExpiresAt is the end of the family however often it is used.
 	ExpiresAt time.Time
 	// Generation counts rotations from 1.
 	Generation uint64
+	// Session is the browser session the login came from, whose end ends the family; "" for none.
+	Session string
+	// KeyThumbprint is that of the DPoP key the refresh tokens of a public client are bound to (RFC 9449 §5), "" for none.
+	KeyThumbprint string
+	Requested     RequestedClaims
 }
 
 // Rotation asks to exchange one refresh token of a family for its successor.
@@ -112,6 +121,10 @@ type Rotation struct {
 	Grace time.Duration
 	// IdleUntil is when the family ends unless it is used again; Family.ExpiresAt bounds it.
 	IdleUntil time.Time
+	// Keep leaves the presented head in place: nothing is replaced, and Successor and Wrapped are not used.
+	Keep bool
+	// KeyThumbprint is that of the proof presented, "" for none. It must be the family's, if that has one.
+	KeyThumbprint string
 }
 
 // Rotated is the outcome of a Rotation.
@@ -124,7 +137,7 @@ type Rotated struct {
 
 // FamilyStore keeps refresh families and the marks of revoked access tokens.
 type FamilyStore interface {
-	// CreateFamily starts a family with the SHA-256 of its first secret. In the same step it makes sure that the user is active,
+	// CreateFamily starts a family, one without a Session, with the SHA-256 of its first secret. In the same step it makes sure that the user is active,
 	// a member of the organisation and still of the family's epoch (else InvalidGrant), and ends the user's families beyond max,
 	// the ones with the earliest ExpiresAt first. The same family with the same secret again is no error, with another one a Conflict.
 	CreateFamily(ctx context.Context, f Family, head []byte, idleUntil time.Time, max int) error
@@ -137,9 +150,11 @@ type FamilyStore interface {
 	Revoke(ctx context.Context, ref FamilyRef, client string) error
 	// Deny marks an access token as revoked until it has expired anyway.
 	Deny(ctx context.Context, subject, jti string, until time.Time) error
+	// EndLogins ends all families of a user that belong to a client in an organisation.
+	EndLogins(ctx context.Context, user, org, client string) error
 	// Live reports whether an access token's state still stands: not denied, its family (if ref.ID is not "") alive and of the
-	// user's epoch, the user active and a member. It is one round trip.
-	Live(ctx context.Context, ref FamilyRef, jti string) (bool, error)
+	// user's epoch, the user active and a member. If so it also returns what the family's login asked to be told. It is one round trip.
+	Live(ctx context.Context, ref FamilyRef, jti string) (live bool, requested RequestedClaims, err error)
 	// Denied reports only whether a token that has no family is denied.
 	Denied(ctx context.Context, subject, jti string) (bool, error)
 }
@@ -159,4 +174,18 @@ type Bucket struct {
 	Subject string
 	Burst   int
 	Period  time.Duration
+}
+
+// SessionEnder ends a user's browser sessions. *session.Service is one.
+type SessionEnder interface {
+	// EndAll ends those that began before an epoch. Ending them again is no error.
+	EndAll(ctx context.Context, user string, epoch uint64) error
+}
+
+// SecondFactor checks what a user has besides his password. *factor.Service is one.
+type SecondFactor interface {
+	// Required reports whether a password alone does not do.
+	Required(ctx context.Context, user string) (bool, error)
+	// CheckCode checks a one-time password or a recovery code: InvalidCredentials or Throttled.
+	CheckCode(ctx context.Context, user, code, address string) error
 }

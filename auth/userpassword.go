@@ -24,33 +24,46 @@ func namesOf(u *User) []string {
 	return append([]string{u.ID, u.Username, u.Email, local}, u.Orgs...)
 }
 
+// NewPassword is what a password is replaced by.
+type NewPassword struct {
+	Password string
+	// Current is the present one, which a user needs for his own.
+	Current string
+	// Temporary makes the user choose another one before anything else; only an operator's choice can be.
+	Temporary bool
+}
+
 // SetPassword replaces a user's password and ends everything issued under the old one. An operator of the home organisation sets
 // it outright; a user needs his present one.
-func (s *Users) SetPassword(ctx context.Context, caller *Caller, orgName, name, current, password string) error {
+func (s *Users) SetPassword(ctx context.Context, caller *Caller, orgName, name string, p NewPassword) error {
 	user, err := s.Find(ctx, caller, orgName, name)
 	if err == nil {
-		err = s.setPassword(ctx, caller, user, current, password)
+		err = s.setPassword(ctx, caller, user, p)
 	}
 	s.record(ctx, "user.password", caller, caller.orgOf(orgName), user.ID, err)
 	return err
 }
 
-func (s *Users) setPassword(ctx context.Context, caller *Caller, user User, current, password string) error {
+func (s *Users) setPassword(ctx context.Context, caller *Caller, user User, p NewPassword) error {
 	_, self := caller.Self(caller.HomeOrg())
+	if self && p.Temporary {
+		return &Error{Code: InvalidRequest, Field: "temporary", Detail: "only an operator's choice can be temporary"}
+	}
 	verified := ""
 	var err error
 	if self {
-		verified, err = s.checkCurrent(ctx, &user, current)
+		verified, err = s.checkCurrent(ctx, &user, p.Current)
 	} else if !caller.MayWrite(user.Orgs[0]) {
 		err = errForbidden("change this user")
 	}
 	if err != nil {
 		return err
 	}
-	hash, err := s.Hasher.Hash(ctx, password, namesOf(&user)...)
+	hash, err := s.Hasher.Hash(ctx, p.Password, namesOf(&user)...)
 	if err != nil {
 		return err
 	}
+	epoch := uint64(0)
 	err = unlessChanged(nil, func() error {
 		present, stored, err := s.Store.User(ctx, user.ID)
 		switch {
@@ -62,14 +75,17 @@ func (s *Users) setPassword(ctx context.Context, caller *Caller, user User, curr
 			return errForbidden("change this user")
 		}
 		present.Epoch++
+		present.MustChangePassword = p.Temporary
 		present.UpdatedAt = s.Now()
+		epoch = present.Epoch
 		_, err = s.Store.PutUser(ctx, present, &hash, nil, newOperation())
 		return err
 	})
-	if err == nil {
-		s.Callers.Forget()
+	if err != nil {
+		return err
 	}
-	return err
+	s.Callers.Forget()
+	return s.endSessions(ctx, user.ID, epoch)
 }
 
 var errPresentPassword = &Error{Code: AccessDenied, Field: "current_password", Detail: "the present password is wrong"}

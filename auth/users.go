@@ -26,6 +26,8 @@ type Users struct {
 	Hasher   *Hasher
 	Limiter  Limiter
 	Eraser   Eraser
+	// Sessions may be nil where there are no browser sessions.
+	Sessions SessionEnder
 	Audit    audit.Log
 	Now      func() time.Time
 }
@@ -39,7 +41,9 @@ type NewUser struct {
 	EmailVerified bool
 	Password      string
 	PasswordHash  string // of one of the formats CheckImported names
-	Profile       claims.Profile
+	// Temporary makes the user choose another password before anything else.
+	Temporary bool
+	Profile   claims.Profile
 }
 
 // UserChange changes the fields that are not nil.
@@ -248,6 +252,10 @@ func (s *Users) newUser(n NewUser, org string) (User, error) {
 			Detail: "a user with a password needs a name to log in by: a username, or an email with email_verified true",
 		}
 	}
+	if n.Temporary && n.Password == "" && n.PasswordHash == "" {
+		return User{}, &Error{Code: InvalidRequest, Field: "temporary", Detail: "only where there is a password"}
+	}
+	user.MustChangePassword = n.Temporary
 	return user, nil
 }
 
@@ -318,6 +326,9 @@ func (s *Users) update(ctx context.Context, caller *Caller, user User, want *uin
 	err = s.settleHandles(ctx, &user, moving, claim)
 	if CodeOf(err) == Conflict {
 		err = errors.Join(err, s.undo(ctx, &user, &old, moving, claim))
+	}
+	if c.Disabled != nil || c.Orgs != nil { // whether or not this call is the one that ended them: it may be a repetition
+		err = errors.Join(err, s.endSessions(ctx, user.ID, user.Epoch))
 	}
 	if len(left) > 0 {
 		err = errors.Join(err, s.Eraser.EraseUser(ctx, user.ID, left))
@@ -411,6 +422,9 @@ func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, wa
 		return user.ID, err
 	}
 	s.Callers.Forget()
+	if err := s.endSessions(ctx, user.ID, user.Epoch+1); err != nil {
+		return user.ID, err
+	}
 	if err := s.Eraser.EraseUser(ctx, user.ID, slices.Concat(user.Orgs, user.Left)); err != nil {
 		return user.ID, err
 	}

@@ -24,15 +24,23 @@ func (d *Dev) check(f *faults) {
 	if d.RedisAddr != "" {
 		checkTarget(f, "redis-addr", d.RedisAddr)
 	}
-	if strings.Trim(strings.TrimRight(d.DevOperatorToken.Reveal(), "="), bearerCharacters) != "" {
-		f.add("dev-operator-token", "holds characters no bearer token may have: allowed are letters, digits and -._~+/ with = at the end (RFC 6750)")
+	if !isBearer(d.DevOperatorToken) {
+		f.add("dev-operator-token", bearerFault)
 	}
 	if f.sound("dev-password", "password-min-length") && d.DevPassword.Given() && len([]rune(d.DevPassword.Reveal())) < d.Passwords.MinLength {
 		f.add("dev-password", "is shorter than --password-min-length, %d characters", d.Passwords.MinLength)
 	}
 }
 
-const bearerCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/"
+const (
+	bearerCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/"
+	bearerFault      = "holds characters no bearer token may have: allowed are letters, digits and -._~+/ with = at the end (RFC 6750)"
+)
+
+// isBearer reports whether a token can stand in a header.
+func isBearer(token Secret) bool {
+	return strings.Trim(strings.TrimRight(token.Reveal(), "="), bearerCharacters) == ""
+}
 
 func (s *Serve) check(f *faults) {
 	s.Server.check(f)
@@ -47,6 +55,7 @@ func (s *Serve) check(f *faults) {
 func (s *Server) check(f *faults) {
 	s.HTTP.check(f)
 	s.Tokens.check(f)
+	s.Sessions.check(f)
 	s.Passwords.check(f)
 }
 
@@ -77,11 +86,22 @@ func (h HTTP) check(f *faults) {
 	}
 }
 
+// lifetime is a setting that ends up in a NumericDate.
+type lifetime struct {
+	flag  string
+	value time.Duration
+}
+
+func wholeSeconds(f *faults, lifetimes []lifetime) {
+	for _, l := range lifetimes {
+		if l.value%time.Second != 0 {
+			f.add(l.flag, "%s is not in whole seconds", l.value)
+		}
+	}
+}
+
 func (t Tokens) check(f *faults) {
-	for _, lifetime := range []struct {
-		flag  string
-		value time.Duration
-	}{
+	wholeSeconds(f, []lifetime{
 		{"access-token-ttl", t.AccessTokenTTL},
 		{"id-token-ttl", t.IDTokenTTL},
 		{"refresh-idle", t.RefreshIdle},
@@ -89,11 +109,7 @@ func (t Tokens) check(f *faults) {
 		{"refresh-grace", t.RefreshGrace},
 		{"jwks-max-age", t.JWKSMaxAge},
 		{"key-rotation", t.KeyRotation},
-	} {
-		if lifetime.value%time.Second != 0 {
-			f.add(lifetime.flag, "%s is not in whole seconds", lifetime.value)
-		}
-	}
+	})
 	if f.sound("refresh-absolute", "refresh-idle") && t.RefreshAbsolute < t.RefreshIdle {
 		f.add("refresh-absolute", "%s is less than --refresh-idle, %s", t.RefreshAbsolute, t.RefreshIdle)
 	}
@@ -102,6 +118,13 @@ func (t Tokens) check(f *faults) {
 	}
 	if f.sound("key-rotation", "jwks-max-age") && t.KeyRotation != 0 && t.KeyRotation < 2*t.JWKSMaxAge {
 		f.add("key-rotation", "%s is less than twice --jwks-max-age, %s: the next key could not be known in time", t.KeyRotation, t.JWKSMaxAge)
+	}
+}
+
+func (s Sessions) check(f *faults) {
+	wholeSeconds(f, []lifetime{{"session-idle", s.Idle}, {"session-absolute", s.Absolute}})
+	if f.sound("session-absolute", "session-idle") && s.Absolute < s.Idle {
+		f.add("session-absolute", "%s is less than --session-idle, %s", s.Absolute, s.Idle)
 	}
 }
 

@@ -21,11 +21,12 @@ type CLI struct {
 	Serve     Serve     `cmd:"" help:"Run the server."`
 	Bootstrap Bootstrap `cmd:"" help:"Prepare an empty Redis: signing keys, the default organisation and the first operator, whose token is printed once."`
 	Keys      Keys      `cmd:"" help:"List, rotate or withdraw the signing keys."`
+	Clients   Clients   `cmd:"" help:"Create, list, show, change or delete the clients of a running server."`
 	Health    Health    `cmd:"" help:"Ask a running server whether it is ready. Exits 0 when it is, 1 when it is not."`
 }
 
 // Command is the one command that was asked for, complete and checked: a *Dev, *Serve, *Bootstrap, *KeysList,
-// *KeysRotate, *KeysWithdraw or *Health.
+// *KeysRotate, *KeysWithdraw, *ClientsCreate, *ClientsList, *ClientsShow, *ClientsUpdate, *ClientsDelete or *Health.
 type Command interface {
 	check(*faults)
 }
@@ -50,6 +51,8 @@ type Server struct {
 	HTTP      HTTP      `embed:"" group:"HTTP"`
 	Issuer    string    `group:"HTTP" placeholder:"URL" help:"The URL clients know this server by, exactly as in the tokens' iss claim: https, no query, no fragment, no slash at the end. In dev, http on loopback will do, and the default is the address listened on."`
 	Tokens    Tokens    `embed:"" group:"Tokens"`
+	Sessions  Sessions  `embed:"" prefix:"session-" group:"Sessions"`
+	Logout    Logout    `embed:"" prefix:"logout-" group:"Sessions"`
 	Passwords Passwords `embed:"" prefix:"password-" group:"Passwords"`
 	Limits    Limits    `embed:"" group:"Limits"`
 	Log       Log       `embed:"" prefix:"log-" group:"Log"`

@@ -24,6 +24,9 @@ Every setting is a flag and an environment variable of the same name: ` + "`--re
 The flag goes before the variable, the variable before the default. A variable set to nothing counts as not set. Lists
 are separated by commas. Durations have units: ` + "`10m`, `1h30m`, `720h`" + `.
 
+What ` + "`clients create` and `clients update`" + ` say of a client are flags alone: ` + "`--require-par` for true, `--no-require-par`" + `
+for false. A list given empty, as in ` + "`--scopes=`" + `, has nothing in it.
+
 Secrets can stand in files, as container platforms mount them: ` + "`CLAIMSMITH_REDIS_PASSWORD_FILE`" + ` names the file that
 holds what ` + "`CLAIMSMITH_REDIS_PASSWORD`" + ` would, and so for every setting marked *secret* below. A line break at the end
 of the file is not part of the secret; a list has one secret a line. The command line is the worst place for a secret:
@@ -59,25 +62,29 @@ func TestDocumentation(t *testing.T) {
 	}
 	var text strings.Builder
 	text.WriteString(introduction)
-	tables := map[string]bool{} // those written, all at serve
+	tables := map[string]string{} // those written, and for which command
 	for _, command := range commands(model) {
 		name := strings.TrimPrefix(command.FullPath(), "claimsmith ")
 		fmt.Fprintf(&text, "\n## %s\n\n%s\n", name, command.Help)
 		for _, argument := range command.Positional {
 			fmt.Fprintf(&text, "\nArgument `%s`: %s\n", argument.Name, argument.Help)
 		}
-		var known, own []string
+		var own, places []string
+		known := map[string][]string{} // titles by command
 		for _, group := range groups(command) {
 			table := group.table()
-			if tables[table] {
-				known = append(known, group.title)
+			if place, ok := tables[table]; ok {
+				if known[place] == nil {
+					places = append(places, place)
+				}
+				known[place] = append(known[place], group.title)
 				continue
 			}
-			tables[table] = true
+			tables[table] = name
 			own = append(own, "\n### "+group.title+" ("+name+")\n\n"+table)
 		}
-		if len(known) > 0 {
-			fmt.Fprintf(&text, "\nAs for [serve](#serve): %s.\n", strings.Join(known, ", "))
+		for _, place := range places {
+			fmt.Fprintf(&text, "\nAs for [%s](#%s): %s.\n", place, strings.ReplaceAll(place, " ", "-"), strings.Join(known[place], ", "))
 		}
 		text.WriteString(strings.Join(own, ""))
 	}
@@ -132,6 +139,13 @@ func groups(command *kong.Node) []*group {
 
 func (g *group) table() string {
 	var text strings.Builder
+	if g.flags[0].Tag.Has("flagonly") {
+		text.WriteString("| Flag | Meaning |\n|---|---|\n")
+		for _, flag := range g.flags {
+			fmt.Fprintf(&text, "| `--%s` | %s |\n", flag.Name, flag.Help)
+		}
+		return text.String()
+	}
 	text.WriteString("| Flag | Variable | Default | Meaning |\n|---|---|---|---|\n")
 	for _, flag := range g.flags {
 		fallback, meaning := "", flag.Help
@@ -165,7 +179,12 @@ func TestEveryFlagIsComplete(t *testing.T) {
 		for _, flag := range command.Flags {
 			count++
 			name := command.FullPath() + " --" + flag.Name
-			if len(flag.Envs) != 1 || !strings.HasPrefix(flag.Envs[0], "CLAIMSMITH_") {
+			switch {
+			case flag.Tag.Has("flagonly"):
+				if len(flag.Envs) != 0 || !strings.HasPrefix(command.FullPath(), "claimsmith clients ") {
+					t.Errorf("%s has variables %q", name, flag.Envs)
+				}
+			case len(flag.Envs) != 1 || !strings.HasPrefix(flag.Envs[0], "CLAIMSMITH_"):
 				t.Errorf("%s has variables %q", name, flag.Envs)
 			}
 			if !strings.HasSuffix(flag.Help, ".") {

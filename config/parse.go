@@ -75,7 +75,11 @@ func newParser(cli *CLI, lookup func(string) (string, bool), found *faults) (*ko
 	}
 	return parser, kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok && flag != parser.Model.HelpFlag {
-			flag.Envs = []string{variable(flag.Name)}
+			if flag.Tag.Has("flagonly") {
+				found.setAlone(flag.Name)
+			} else {
+				flag.Envs = []string{variable(flag.Name)}
+			}
 			flag.Mapper = collecting{flag.Mapper, flag.Name, found}
 		}
 		return next(nil)
@@ -89,7 +93,10 @@ func variable(flag string) string {
 
 // fromEnvironment returns the value of a flag that was not on the command line.
 func fromEnvironment(flag *kong.Flag, lookup func(string) (string, bool)) (string, bool, error) {
-	name := variable(flag.Name)
+	if len(flag.Envs) == 0 {
+		return "", false, nil
+	}
+	name := flag.Envs[0]
 	value, _ := lookup(name)
 	if !isSecret(flag.Value) {
 		return value, value != "", nil
@@ -132,6 +139,12 @@ func (c collecting) Decode(ctx *kong.DecodeContext, target reflect.Value) error 
 		c.found.unreadable(c.flag, err)
 	}
 	return nil
+}
+
+// IsBoolFromValue lets a flag that may be true, false or absent be given without a value.
+func (c collecting) IsBoolFromValue(target reflect.Value) bool {
+	mapper, ok := c.Mapper.(kong.BoolMapperExt)
+	return ok && mapper.IsBoolFromValue(target)
 }
 
 // checkTags holds a value against the field tags range, "0s or 1m..24h", and oneof, "text, json".
@@ -177,14 +190,17 @@ func quantity(text string) (int64, error) {
 
 // describe is the help of a flag, with what is allowed and the variable.
 func describe(value *kong.Value) string {
-	if value.Flag == nil || len(value.Flag.Envs) == 0 {
+	if value.Flag == nil {
 		return value.Help
 	}
 	text := value.Help
 	if allowed := value.Tag.Get("range") + value.Tag.Get("oneof"); allowed != "" {
 		text += " Allowed: " + allowed + "."
 	}
-	return text + " ($" + value.Flag.Envs[0] + ")"
+	if len(value.Flag.Envs) > 0 {
+		text += " ($" + value.Flag.Envs[0] + ")"
+	}
+	return text
 }
 
 // faults are the things that are wrong with the settings, in the order they were found.
@@ -192,14 +208,26 @@ type faults struct {
 	lines   []error
 	flags   []string        // what the lines are about
 	unknown map[string]bool // flags whose value could not be read: what else would be said of them misleads
+	alone   map[string]bool // flags that have no variable
 }
 
-// add notes what is wrong with a flag's value. The words follow "--flag (VARIABLE): ".
+func (f *faults) setAlone(flag string) {
+	if f.alone == nil {
+		f.alone = map[string]bool{}
+	}
+	f.alone[flag] = true
+}
+
+// add notes what is wrong with a flag's value. The words follow "--flag (VARIABLE): ", or "--flag: " where it has no variable.
 func (f *faults) add(flag, format string, args ...any) {
 	if f.unknown[flag] {
 		return
 	}
-	f.lines = append(f.lines, fmt.Errorf("--%s (%s): "+format, append([]any{flag, variable(flag)}, args...)...))
+	name := "--" + flag
+	if !f.alone[flag] {
+		name += " (" + variable(flag) + ")"
+	}
+	f.lines = append(f.lines, fmt.Errorf("%s: "+format, append([]any{name}, args...)...))
 	f.flags = append(f.flags, flag)
 }
 

@@ -6,8 +6,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +86,7 @@ func TestEveryFaultIsOneLine(t *testing.T) {
 		{"metrics on the public port of every interface", []string{"--metrics-addr=:8080"}, `--metrics-addr (CLAIMSMITH_METRICS_ADDR): ":8080" is the public address too: metrics need a port of their own`},
 		{"metrics port too large", []string{"--metrics-addr=:70000"}, `--metrics-addr (CLAIMSMITH_METRICS_ADDR): ":70000" is not HOST:PORT, like 127.0.0.1:8080`},
 		{"no decision on proxies", []string{"--trusted-proxies="}, `--trusted-proxies (CLAIMSMITH_TRUSTED_PROXIES): "" is neither a network like 10.0.0.0/8 nor the word none`},
-		{"every proxy trusted", []string{"--trusted-proxies=10.0.0.0/8,::/0"}, `--trusted-proxies (CLAIMSMITH_TRUSTED_PROXIES): ::/0 would believe everybody`},
+		{"every proxy trusted", []string{"--trusted-proxies=10.0.0.0/8,::/0"}, `--trusted-proxies (CLAIMSMITH_TRUSTED_PROXIES): ::/0 is everybody`},
 		{"proxy network with host bits", []string{"--trusted-proxies=10.1.2.3/8"}, `--trusted-proxies (CLAIMSMITH_TRUSTED_PROXIES): 10.1.2.3/8 has bits beyond its mask: the network is 10.0.0.0/8`},
 		{"proxy by name", []string{"--trusted-proxies=proxy.internal"}, `--trusted-proxies (CLAIMSMITH_TRUSTED_PROXIES): "proxy.internal" is neither a network like 10.0.0.0/8 nor the word none`},
 		{"proxy on a link", []string{"--trusted-proxies=fe80::1%eth0"}, `--trusted-proxies (CLAIMSMITH_TRUSTED_PROXIES): "fe80::1%eth0" is neither a network like 10.0.0.0/8 nor the word none`},
@@ -102,6 +104,13 @@ func TestEveryFaultIsOneLine(t *testing.T) {
 		{"grace as long as idleness", []string{"--refresh-grace=1m", "--refresh-idle=1m"}, `--refresh-grace (CLAIMSMITH_REFRESH_GRACE): 1m0s is not less than --refresh-idle, 1m0s`},
 		{"rotation faster than caches", []string{"--key-rotation=19m59s"}, `--key-rotation (CLAIMSMITH_KEY_ROTATION): 19m59s is less than twice --jwks-max-age, 10m0s: the next key could not be known in time`},
 		{"rotation nearly off", []string{"--key-rotation=1s", "--jwks-max-age=10s"}, `--key-rotation (CLAIMSMITH_KEY_ROTATION): 1s is outside 0s or 1m..17520h`},
+
+		{"session ends before it may idle", []string{"--session-absolute=1h"}, `--session-absolute (CLAIMSMITH_SESSION_ABSOLUTE): 1h0m0s is less than --session-idle, 12h0m0s`},
+		{"session with a fraction of a second", []string{"--session-idle=1h0.5s"}, `--session-idle (CLAIMSMITH_SESSION_IDLE): 1h0m0.5s is not in whole seconds`},
+		{"session too short", []string{"--session-idle=59s"}, `--session-idle (CLAIMSMITH_SESSION_IDLE): 59s is outside 1m..720h`},
+		{"logouts to everybody", []string{"--logout-allow-networks=10.0.0.0/8,0.0.0.0/0"}, `--logout-allow-networks (CLAIMSMITH_LOGOUT_ALLOW_NETWORKS): 0.0.0.0/0 is everybody`},
+		{"logouts to a name", []string{"--logout-allow-networks=app.internal"}, `--logout-allow-networks (CLAIMSMITH_LOGOUT_ALLOW_NETWORKS): "app.internal" is neither a network like 10.0.0.0/8 nor the word none`},
+		{"logouts to a network with host bits", []string{"--logout-allow-networks=10.1.2.3/8"}, `--logout-allow-networks (CLAIMSMITH_LOGOUT_ALLOW_NETWORKS): 10.1.2.3/8 has bits beyond its mask: the network is 10.0.0.0/8`},
 
 		{"weak hashes", []string{"--password-argon2-memory=19455"}, `--password-argon2-memory (CLAIMSMITH_PASSWORD_ARGON2_MEMORY): 19455 is outside 19456..4194304`},
 		{"no memory for a hash", []string{"--password-hash-memory=64", "--password-argon2-memory=65537"}, `--password-hash-memory (CLAIMSMITH_PASSWORD_HASH_MEMORY): 64 MiB does not hold one hash of --password-argon2-memory, 65537 KiB`},
@@ -255,6 +264,8 @@ func TestBoundsAreAllowed(t *testing.T) {
 		{"--key-rotation=20m"},
 		{"--key-rotation=17520h", "--refresh-idle=1m", "--refresh-absolute=1m"},
 		{"--claims-budget=0", "--redis-wait-replicas=8"},
+		{"--session-idle=1m", "--session-absolute=1m"},
+		{"--session-idle=720h", "--session-absolute=8760h"},
 	} {
 		mustParse[*config.Serve](t, serve(), append([]string{"serve"}, args...)...)
 	}
@@ -264,6 +275,24 @@ func TestTrustingNobodyIsADecision(t *testing.T) {
 	s := mustParse[*config.Serve](t, serve(), "serve")
 	if !s.HTTP.TrustedProxies.Decided || len(s.HTTP.TrustedProxies.Networks) != 0 {
 		t.Errorf("got %+v", s.HTTP.TrustedProxies)
+	}
+}
+
+func TestNetworksThatMayBeToldOfLogouts(t *testing.T) {
+	for text, want := range map[string]config.Networks{
+		"": nil, "none": nil, "10.0.0.0/8, ::1": {netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+	} {
+		environment := serve()
+		environment["CLAIMSMITH_LOGOUT_ALLOW_NETWORKS"] = text
+		s := mustParse[*config.Serve](t, environment, "serve")
+		if !slices.Equal(s.Logout.AllowNetworks, want) {
+			t.Errorf("%q: got %v, want %v", text, s.Logout.AllowNetworks, want)
+		}
+	}
+	for _, addr := range []string{"127.0.0.1", "127.9.9.9", "::1"} {
+		if !slices.ContainsFunc(config.Loopback(), func(n netip.Prefix) bool { return n.Contains(netip.MustParseAddr(addr)) }) {
+			t.Errorf("%s is not on loopback", addr)
+		}
 	}
 }
 

@@ -32,6 +32,32 @@ type Tokens struct {
 	KeyRotation     time.Duration `default:"2160h" range:"0s or 1m..17520h" help:"How long a signing key signs before the next takes over. 0s: only when told to."`
 }
 
+// Sessions bound how long a browser stays logged in. Both are whole seconds, as auth_time is.
+type Sessions struct {
+	Idle     time.Duration `default:"12h" range:"1m..720h" help:"How long a browser stays logged in without being used."`
+	Absolute time.Duration `default:"720h" range:"1m..8760h" help:"How long a browser stays logged in, however often it is used."`
+}
+
+// Logout are the settings of back-channel logout, which has the server call addresses that are in clients' records.
+type Logout struct {
+	AllowNetworks Networks `placeholder:"CIDR,..." help:"Networks that are not public and yet may be told of logouts, such as 10.1.0.0/16. Default: none, in dev loopback."`
+}
+
+// Networks is a list of networks; nil has none.
+type Networks []netip.Prefix
+
+// UnmarshalText reads "none" or a list of networks and addresses with commas between.
+func (n *Networks) UnmarshalText(text []byte) error {
+	networks, err := parseNetworks(string(text))
+	*n = networks
+	return err
+}
+
+// Loopback are the networks of the machine itself.
+func Loopback() Networks {
+	return Networks{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+}
+
 // Passwords are the cost of an Argon2id password hash and the limit of what all hashes under way may use together.
 type Passwords struct {
 	Argon2Memory      int `name:"argon2-memory" default:"19456" range:"19456..4194304" help:"Memory of one hash in KiB."`
@@ -101,18 +127,23 @@ type TrustedProxies struct {
 
 // UnmarshalText reads "none" or a list of networks and addresses with commas between.
 func (t *TrustedProxies) UnmarshalText(text []byte) error {
-	*t = TrustedProxies{Decided: true}
-	if string(text) == "none" {
-		return nil
+	networks, err := parseNetworks(string(text))
+	*t = TrustedProxies{Decided: true, Networks: networks}
+	return err
+}
+
+func parseNetworks(text string) (networks []netip.Prefix, err error) {
+	if text == "none" {
+		return nil, nil
 	}
-	for item := range strings.SplitSeq(string(text), ",") {
+	for item := range strings.SplitSeq(text, ",") {
 		network, err := parseNetwork(strings.TrimSpace(item))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		t.Networks = append(t.Networks, network)
+		networks = append(networks, network)
 	}
-	return nil
+	return networks, nil
 }
 
 func parseNetwork(text string) (netip.Prefix, error) {
@@ -124,7 +155,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	case err != nil:
 		return netip.Prefix{}, fmt.Errorf("%q is neither a network like 10.0.0.0/8 nor the word none", text)
 	case network.Bits() == 0:
-		return netip.Prefix{}, fmt.Errorf("%s would believe everybody", text)
+		return netip.Prefix{}, fmt.Errorf("%s is everybody", text)
 	case network != network.Masked():
 		return netip.Prefix{}, fmt.Errorf("%s has bits beyond its mask: the network is %s", text, network.Masked())
 	}

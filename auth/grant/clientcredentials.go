@@ -16,7 +16,7 @@ type ClientCredentials struct {
 func (ClientCredentials) Type() string { return auth.GrantClientCredentials }
 
 // userScopes speak of a user, and a client's own token has none.
-var userScopes = []string{auth.ScopeOpenID, "profile", "email", "phone", "address", "offline_access"}
+var userScopes = []string{auth.ScopeOpenID, "profile", "email", "phone", "address", auth.ScopeOffline}
 
 // Authorize implements Grant.
 func (g ClientCredentials) Authorize(_ context.Context, client *auth.Client, r Request) (auth.Tokens, About, error) {
@@ -34,6 +34,6 @@ func (g ClientCredentials) Authorize(_ context.Context, client *auth.Client, r R
 	if err != nil {
 		return auth.Tokens{}, about, err
 	}
-	tokens, err := g.Issuer.ForClient(client, scope)
+	tokens, err := g.Issuer.ForClient(client, scope, r.keyThumbprint)
 	return tokens, about, err
 }

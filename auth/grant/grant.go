@@ -4,6 +4,7 @@ package grant
 
 import (
 	"context"
+	"time"
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/internal/audit"
@@ -11,19 +12,36 @@ import (
 
 // Request is a token request with every parameter parsed; a grant never reaches into a form. Empty means absent.
 type Request struct {
-	GrantType    string
-	ClientID     string
-	ClientSecret string
-	Scope        string
+	Credentials
+	GrantType string
+	Scope     string
 	// Org is the organisation wanted (parameter org).
 	Org          string
 	Username     string
 	Password     string
+	OTP          string
 	RefreshToken string
-	// Audience is accepted from clients of seed 002's older form, which name the API there instead of in scope.
-	Audience string
+	// Code, RedirectURI and CodeVerifier are of an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+	Code         string
+	RedirectURI  string
+	CodeVerifier string
+	DeviceCode   string
+	// The parameters of an exchange (RFC 8693 §2.1). Audience is also accepted from clients of seed 002's older form, which name
+	// the API there instead of in scope.
+	SubjectToken       string
+	SubjectTokenType   string
+	ActorToken         string
+	ActorTokenType     string
+	RequestedTokenType string
+	Resource           string
+	Audience           string
+	// Proof is the request's proof of possession, if any.
+	Proof auth.Proof
 	// Address is where the request comes from.
 	Address string
+
+	// keyThumbprint is that of the key Proof has proved, "" for none.
+	keyThumbprint string
 }
 
 // Grant is one grant type (RFC 6749 §1.3).
@@ -39,9 +57,16 @@ type About struct{ Target, Org string }
 
 // Dispatcher answers token requests.
 type Dispatcher struct {
+	// Issuer and TokenURL, that of the token endpoint, are what client assertions are addressed to.
+	Issuer   string
+	TokenURL string
 	Registry *auth.Registry
-	Audit    audit.Log
-	Grants   []Grant
+	Proofs   *auth.Proofs
+	// Once remembers the assertions that were used.
+	Once   auth.OnceStore
+	Audit  audit.Log
+	Grants []Grant
+	Now    func() time.Time
 }
 
 // Types are the grant types served, in order.
@@ -53,10 +78,11 @@ func (d *Dispatcher) Types() []string {
 	return types
 }
 
-// Token answers a token request: authenticate the client, find the grant, check that the client may use it, let it authorize.
+// Token answers a token request: authenticate the client, find the grant, check that the client may use it and has the key it
+// claims to have, let the grant authorize.
 func (d *Dispatcher) Token(ctx context.Context, r Request) (auth.Tokens, error) {
 	tokens, about, err := d.token(ctx, r)
-	actor, home := d.actor(ctx, r.ClientID)
+	actor, home := d.actor(ctx, r.Credentials)
 	e := auth.Outcome("token."+d.known(r.GrantType), actor, err)
 	if e.Org, e.Target = about.Org, about.Target; e.Org == "" {
 		e.Org = home
@@ -69,7 +95,7 @@ func (d *Dispatcher) token(ctx context.Context, r Request) (tokens auth.Tokens, 
 	if r.GrantType == "" {
 		return tokens, about, &auth.Error{Code: auth.InvalidRequest, Field: "grant_type", Detail: "grant_type is required"}
 	}
-	client, err := d.authenticate(ctx, r.ClientID, r.ClientSecret)
+	client, err := d.authenticate(ctx, r.Credentials)
 	if err != nil {
 		return tokens, about, err
 	}
@@ -80,34 +106,13 @@ func (d *Dispatcher) token(ctx context.Context, r Request) (tokens auth.Tokens, 
 	if !client.Allows(r.GrantType) {
 		return tokens, about, &auth.Error{Code: auth.UnauthorizedClient, Detail: "this client may not use this grant type"}
 	}
+	if r.Resource != "" { // RFC 8707 §2: whom a token is for is never passed over
+		return tokens, about, &auth.Error{Code: auth.InvalidTarget, Field: "resource", Detail: "resource is not supported"}
+	}
+	if r.keyThumbprint, err = d.prove(ctx, client, r.Proof); err != nil {
+		return tokens, about, err
+	}
 	return grant.Authorize(ctx, client, r)
-}
-
-// Authenticate checks the credentials of a client that wants something else than tokens (RFC 6749 §2.3): its secret, or, for a public
-// client, none. A failure is recorded, a success by what the client then does.
-func (d *Dispatcher) Authenticate(ctx context.Context, id, secret string) (*auth.Client, error) {
-	client, err := d.authenticate(ctx, id, secret)
-	if err != nil {
-		actor, home := d.actor(ctx, id)
-		e := auth.Outcome("client.authenticate", actor, err)
-		e.Org = home
-		d.Audit.Record(ctx, e)
-	}
-	return client, err
-}
-
-func (d *Dispatcher) authenticate(ctx context.Context, id, secret string) (*auth.Client, error) {
-	if id == "" {
-		return nil, &auth.Error{Code: auth.InvalidClient, Detail: "client authentication is required"}
-	}
-	client, err := d.Registry.Client(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if client.Public() && secret == "" || client.SecretIs(secret) {
-		return client, nil
-	}
-	return nil, &auth.Error{Code: auth.InvalidClient, Detail: "client authentication failed"}
 }
 
 func (d *Dispatcher) find(grantType string) Grant {
@@ -117,15 +122,6 @@ func (d *Dispatcher) find(grantType string) Grant {
 		}
 	}
 	return nil
-}
-
-// actor names a client that exists, and its organisation. What else stands where its id belongs may be a secret put in the wrong place (row P-02).
-func (d *Dispatcher) actor(ctx context.Context, id string) (ref, org string) {
-	client, err := d.Registry.Client(ctx, id)
-	if err != nil {
-		return "", ""
-	}
-	return "client:" + client.ID, client.Org
 }
 
 // known keeps text a stranger chose out of the audit log's actions.

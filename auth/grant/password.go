@@ -2,6 +2,8 @@ package grant
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/claimsmith/claimsmith/auth"
 )
@@ -30,8 +32,12 @@ func (g Password) Authorize(ctx context.Context, client *auth.Client, r Request)
 	if err != nil {
 		return auth.Tokens{}, About{}, err
 	}
+	// A login by password that asks for nothing is one of OpenID: the simplest client there is still wants to know who logged in.
+	if len(auth.Scopes(r.Scope)) == 0 && slices.Contains(client.Scopes, auth.ScopeOpenID) {
+		scope = strings.TrimSpace(auth.ScopeOpenID + " " + scope)
+	}
 	subject, err := g.Authenticator.Authenticate(ctx, auth.Login{
-		Username: r.Username, Password: r.Password, Org: r.Org, Client: client, Address: r.Address,
+		Username: r.Username, Password: r.Password, OTP: r.OTP, Org: r.Org, Client: client, Address: r.Address,
 	})
 	about := About{Org: subject.Org}
 	if subject.User != "" {
@@ -40,6 +46,6 @@ func (g Password) Authorize(ctx context.Context, client *auth.Client, r Request)
 	if err != nil {
 		return auth.Tokens{}, about, err
 	}
-	tokens, err := g.Issuer.Begin(ctx, client, subject, scope)
+	tokens, err := g.Issuer.Begin(ctx, client, subject, scope, r.keyThumbprint)
 	return tokens, about, err
 }

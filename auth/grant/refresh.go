@@ -2,7 +2,6 @@ package grant
 
 import (
 	"context"
-	"strings"
 
 	"github.com/claimsmith/claimsmith/auth"
 )
@@ -20,7 +19,7 @@ func (g Refresh) Authorize(ctx context.Context, client *auth.Client, r Request) 
 	if r.RefreshToken == "" {
 		return auth.Tokens{}, About{}, &auth.Error{Code: auth.InvalidRequest, Field: "refresh_token", Detail: "refresh_token is required"}
 	}
-	tokens, family, err := g.Issuer.Refresh(ctx, client, r.RefreshToken, strings.Join(auth.Scopes(r.Scope), " "))
+	tokens, family, err := g.Issuer.Refresh(ctx, client, r.RefreshToken, r.Scope, r.keyThumbprint)
 	about := About{Org: family.Org}
 	if family.User != "" {
 		about.Target = "user:" + family.User

@@ -1,4 +1,4 @@
--- Marks a user as being deleted: no password, no handles, no organisations. The record stays, so that the deletion can be resumed.
+-- Marks a user as being deleted: no password, no second factors, no handles, no organisations. The record stays, so that the deletion can be resumed.
 -- Idempotent by nature: nothing but this script and finish_delete.lua writes to a user who is being deleted.
 -- KEYS  user, the indexes of the user's organisations ...
 -- ARGV  member, version
@@ -16,7 +16,7 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
     redis.call('HDEL', KEYS[1], field)
   end
 end
-redis.call('HDEL', KEYS[1], 'un', 'em', 'pw')
+redis.call('HDEL', KEYS[1], 'un', 'em', 'pw', 'fac')
 redis.call('HSET', KEYS[1], 'st', 'deleting')
 for i = 2, #KEYS do
   redis.call('ZREM', KEYS[i], ARGV[1])

@@ -45,7 +45,7 @@ func BenchmarkUser(b *testing.B) {
 func BenchmarkLive(b *testing.B) {
 	benchmark(b, func(b *testing.B, s *redisstore.Store, f auth.Family) {
 		for b.Loop() {
-			if live, err := s.Live(b.Context(), f.FamilyRef, "01JD3K5V8W9X2Y4Z"); err != nil || !live {
+			if live, _, err := s.Live(b.Context(), f.FamilyRef, "01JD3K5V8W9X2Y4Z"); err != nil || !live {
 				b.Fatal(live, err)
 			}
 		}

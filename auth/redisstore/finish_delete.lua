@@ -1,6 +1,6 @@
 -- Leaves of a user only that the id was used.
 -- Idempotent by nature.
--- KEYS  user, the user's families
+-- KEYS  user, the user's families, his consents
 local status = redis.call('HGET', KEYS[1], 'st')
 if not status then
   return redis.error_reply('NOTFOUND no user')
@@ -8,6 +8,6 @@ end
 if status ~= 'deleting' and status ~= 'gone' then
   return redis.error_reply('STALE deletion not begun')
 end
-redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 redis.call('HSET', KEYS[1], 'st', 'gone')
 return 1

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/claimsmith/claimsmith/auth"
@@ -29,7 +30,7 @@ func expectCode(err error, want auth.Code) error {
 }
 
 func expectLive(ctx context.Context, s *redisstore.Store, ref auth.FamilyRef, jti string, want bool) error {
-	live, err := s.Live(ctx, ref, jti)
+	live, _, err := s.Live(ctx, ref, jti)
 	if err != nil || live != want {
 		return wrong("live is %v (%v), want %v", live, err, want)
 	}
@@ -41,7 +42,9 @@ var limit = []auth.Bucket{
 }
 
 // flows has every method of the store.
-var flows = []flow{
+var flows = slices.Concat(recordFlows, sessionFlows, smallFlows)
+
+var recordFlows = []flow{
 	{
 		name: "User",
 		call: func(ctx context.Context, s *redisstore.Store, _ *world) error {
@@ -347,7 +350,7 @@ var flows = []flow{
 	{
 		name: "Live",
 		call: func(ctx context.Context, s *redisstore.Store, w *world) error {
-			live, err := s.Live(ctx, w.family.FamilyRef, "J")
+			live, _, err := s.Live(ctx, w.family.FamilyRef, "J")
 			if err == nil && !live {
 				return wrong("not live")
 			}

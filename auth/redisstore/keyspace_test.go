@@ -27,6 +27,8 @@ type world struct {
 	token  auth.APIToken
 	family auth.Family
 	secret []byte
+	ref    string // of a code
+	polls  int    // for notices
 }
 
 func newWorld(t *testing.T, s *redisstore.Store) *world {
@@ -163,7 +165,7 @@ func TestEveryEphemeralKeyEnds(t *testing.T) {
 
 		// What ended by itself is gone for the contract too, and the index of families goes with the last of them.
 		b.FastForward(25 * time.Hour)
-		if live, err := s.Live(t.Context(), second.FamilyRef, "J2"); err != nil || live {
+		if live, _, err := s.Live(t.Context(), second.FamilyRef, "J2"); err != nil || live {
 			t.Errorf("an expired family is live: %v (%v)", live, err)
 		}
 		for key, ttl := range b.TTLs(t) {
@@ -238,6 +240,17 @@ func TestDeletionLeavesOnlyTheTombstone(t *testing.T) {
 			if err := s.CreateFamily(t.Context(), f, []byte("h"), w.now.Add(time.Hour), 1000); err != nil {
 				t.Fatal(err)
 			}
+		}
+		for i := range 120 { // more than one batch of sessions
+			if err := w.startSession(t.Context(), s, "S"+strings.Repeat("x", i), "", 1000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(withLogin(t.Context(), s, w), s.PutConsent(t.Context(), "jane", w.consent("openid"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Client.HSet(t.Context(), space.User("jane"), "fac", "factors").Err(); err != nil {
+			t.Fatal(err)
 		}
 		if err := s.BeginDelete(t.Context(), w.user); err != nil {
 			t.Fatal(err)
@@ -351,7 +364,7 @@ func TestKindsAreNotConfused(t *testing.T) {
 		}
 		stolen := auth.FamilyRef{User: "eve", Org: "acme", ID: "F1"}
 		move(space.Grant("jane", "acme", "F1"), space.Grant("eve", "acme", "F1"))
-		if live, err := s.Live(ctx, stolen, "J"); err != nil || live {
+		if live, _, err := s.Live(ctx, stolen, "J"); err != nil || live {
 			t.Errorf("another user's family is live: %v (%v)", live, err)
 		}
 		if _, err := s.Rotate(ctx, stolen, w.rotation("first", "second", 1, 0)); auth.CodeOf(err) != auth.InvalidGrant {

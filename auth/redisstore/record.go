@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -110,10 +111,11 @@ func get[T any](ctx context.Context, s *Store, o object, record *T) (version uin
 
 var removeScript = script("remove")
 
-func (s *Store) remove(ctx context.Context, o object, index string) error {
-	_, err := s.runner.Run(ctx, removeScript, []string{o.key, index}, o.id)
+// remove removes one version of a record. What is gone already is no error.
+func (s *Store) remove(ctx context.Context, o object, version uint64, index string) error {
+	_, err := s.runner.Run(ctx, removeScript, []string{o.key, index}, rand.Text(), version, o.id)
 	if err != nil {
-		return unavailable("remove "+o.String(), err)
+		return refused("remove "+o.String(), err, map[string]*auth.Error{"STALE": errStale})
 	}
 	return nil
 }

@@ -38,14 +38,17 @@ func (s *Store) Client(ctx context.Context, id string) (c auth.Client, err error
 	return c, err
 }
 
-// PutClient implements auth.ClientStore. A client stays in its organisation.
+// PutClient implements auth.ClientStore. A client stays in its organisation. It stands under its origins before it has them.
 func (s *Store) PutClient(ctx context.Context, c auth.Client, op string) (version uint64, err error) {
+	if err := s.addOrigins(ctx, &c); err != nil {
+		return 0, err
+	}
 	return put(ctx, s, s.clientObject(c.ID), &c, write{op: op, expected: c.Version, in: []string{s.clientIndex(&c)}})
 }
 
 // DeleteClient implements auth.ClientStore.
 func (s *Store) DeleteClient(ctx context.Context, c auth.Client) error {
-	return s.remove(ctx, s.clientObject(c.ID), s.clientIndex(&c))
+	return s.remove(ctx, s.clientObject(c.ID), c.Version, s.clientIndex(&c))
 }
 
 func (s *Store) clientIndex(c *auth.Client) string {
@@ -75,7 +78,7 @@ func (s *Store) PutAPIToken(ctx context.Context, t auth.APIToken, op string) (ve
 
 // DeleteAPIToken implements auth.APITokenStore.
 func (s *Store) DeleteAPIToken(ctx context.Context, t auth.APIToken) error {
-	return s.remove(ctx, s.tokenObject(t.ID), s.tokenIndex(&t))
+	return s.remove(ctx, s.tokenObject(t.ID), t.Version, s.tokenIndex(&t))
 }
 
 func (s *Store) tokenIndex(t *auth.APIToken) string {

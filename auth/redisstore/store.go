@@ -1,5 +1,5 @@
 // Package redisstore keeps everything package auth knows in Redis: users and the handles that lead to them, organisations,
-// clients, API tokens, refresh families, rate limits, signing keys and the facts of the installation.
+// clients, API tokens, sessions, codes, refresh families, rate limits, signing keys and the facts of the installation.
 //
 // Every mutation is one static script through a durable.Runner, so that it is atomic, confirmed by as many replicas as the
 // operator demands, and safe to repeat when its reply is lost: the script remembers the operation or, repeated, changes nothing.
@@ -14,11 +14,13 @@ package redisstore
 import (
 	"embed"
 	"fmt"
+	"strings"
 
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
 )
@@ -26,12 +28,17 @@ import (
 //go:embed *.lua
 var scripts embed.FS
 
-func script(name string) *redis.Script {
-	text, err := scripts.ReadFile(name + ".lua")
-	if err != nil {
-		panic(err) // the file is part of the binary
+// script is the script of a file, or of several that make it up.
+func script(names ...string) *redis.Script {
+	var text strings.Builder
+	for _, name := range names {
+		part, err := scripts.ReadFile(name + ".lua")
+		if err != nil {
+			panic(err) // the file is part of the binary
+		}
+		text.Write(part)
 	}
-	return redis.NewScript(string(text))
+	return redis.NewScript(text.String())
 }
 
 // Store implements the store contracts of package auth. It is safe for concurrent use.
@@ -49,6 +56,8 @@ var (
 	_ auth.APITokenStore = (*Store)(nil)
 	_ auth.FamilyStore   = (*Store)(nil)
 	_ auth.Limiter       = (*Store)(nil)
+	_ auth.CodeStore     = (*Store)(nil)
+	_ session.Store      = (*Store)(nil)
 )
 
 // New returns the store of an installation. The runner's client must read from primaries and honour deadlines

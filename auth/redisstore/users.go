@@ -134,10 +134,15 @@ func (s *Store) BeginDelete(ctx context.Context, u auth.User) error {
 	return nil
 }
 
-// FinishDelete implements auth.UserStore.
+// FinishDelete implements auth.UserStore. The sessions are there until then, so that whoever must be told of their end can be: nothing
+// can come of them. Codes end by themselves within minutes, and lead to nobody.
 func (s *Store) FinishDelete(ctx context.Context, id string) error {
 	o := s.userObject(id)
-	if _, err := s.runner.Run(ctx, finishScript, []string{o.key, s.space.Grants(id)}); err != nil {
+	err := s.forgetSessions(ctx, id)
+	if err == nil {
+		_, err = s.runner.Run(ctx, finishScript, []string{o.key, s.space.Grants(id), s.space.Consents(id)})
+	}
+	if err != nil {
 		return refused("finish the deletion of "+o.String(), err, map[string]*auth.Error{
 			"NOTFOUND": notFound(o.kind),
 			"STALE":    {Code: auth.PreconditionFailed, Detail: "the deletion of this user has not begun"},

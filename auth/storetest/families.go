@@ -13,6 +13,7 @@ func (s *suite) testFamilies(t *testing.T) {
 	ctx := t.Context()
 	u := s.user(t, func(u *auth.User) { u.Epoch = 3 })
 	f, secret := s.newFamily(u), newSecret()
+	f.KeyThumbprint, f.Requested = name(), auth.RequestedClaims{UserInfo: []string{"name", "x\"y"}, IDToken: []string{"email"}}
 	create := func(f auth.Family, secret []byte) error {
 		return s.CreateFamily(ctx, f, hash(secret), s.now.Add(idle), 10)
 	}
@@ -22,12 +23,17 @@ func (s *suite) testFamilies(t *testing.T) {
 	wantCode(t, create(f, newSecret()), auth.Conflict)
 	k := token{f.FamilyRef, f.Client, 1, secret}
 	successor := newSecret()
-	got, err := s.Rotate(ctx, f.FamilyRef, s.rotation(k, successor, time.Minute))
+	r := s.rotation(k, successor, time.Minute)
+	r.KeyThumbprint = f.KeyThumbprint
+	got, err := s.Rotate(ctx, f.FamilyRef, r)
 	must(t, err)
 	want := auth.Rotated{Family: f, Wrapped: wrap(successor, secret)}
 	want.Family.Generation = 2
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rotated family differs:\n%s", diff)
+	}
+	if live, requested, err := s.Live(ctx, f.FamilyRef, name()); err != nil || !live || !cmp.Equal(f.Requested, requested) {
+		t.Errorf("live is %v (%v), requested claims differ:\n%s", live, err, cmp.Diff(f.Requested, requested))
 	}
 
 	bad := s.newFamily(u)
@@ -153,6 +159,76 @@ func (s *suite) testRotation(t *testing.T) {
 			}
 			s.wantLive(t, k.FamilyRef, true)
 		}},
+		{"a kept head stays, and its use is one", func(t *testing.T, _ auth.User, k token) {
+			for i := range 5 {
+				r := s.rotation(k, newSecret(), time.Duration(i)*idle/2)
+				r.Keep = true
+				rotated, err := s.Rotate(t.Context(), k.FamilyRef, r)
+				if err != nil || rotated.Repeated || len(rotated.Wrapped) != 0 || rotated.Family.Generation != 1 || rotated.Family.ID != k.ID {
+					t.Fatalf("kept: %+v, %v", rotated, err)
+				}
+			}
+			next := s.mustRefresh(t, k, 5*idle/2)
+			s.mustRefresh(t, k, 5*idle/2+time.Second) // until it is replaced after all
+			r := s.rotation(k, newSecret(), 5*idle/2+2*time.Second)
+			r.Keep = true
+			rotated, err := s.Rotate(t.Context(), k.FamilyRef, r)
+			if err != nil || !rotated.Repeated || string(wrap(rotated.Wrapped, k.secret)) != string(next.secret) {
+				t.Errorf("kept after a rotation: %+v, %v", rotated, err)
+			}
+			r = s.rotation(k, newSecret(), 3*idle)
+			r.Keep = true
+			_, err = s.Rotate(t.Context(), k.FamilyRef, r)
+			wantField(t, err, "replay")
+		}},
+		{"a kept head ends like any other", func(t *testing.T, u auth.User, k token) {
+			keep := func(k token, after time.Duration) error {
+				r := s.rotation(k, newSecret(), after)
+				r.Keep = true
+				_, err := s.Rotate(t.Context(), k.FamilyRef, r)
+				return err
+			}
+			forged := s.login(t, u)
+			real := forged
+			forged.secret = newSecret()
+			wantField(t, keep(forged, 0), "replay")
+			wantField(t, keep(real, 0), "")
+			must(t, keep(k, idle-time.Millisecond))
+			wantField(t, keep(k, 2*idle-time.Millisecond), "")
+			s.wantLive(t, k.FamilyRef, false)
+			k = s.login(t, u)
+			for after := idle / 2; after < absolute; after += idle / 2 {
+				must(t, keep(k, after))
+			}
+			wantField(t, keep(k, absolute), "")
+		}},
+		{"a bound token is nothing without its key", func(t *testing.T, u auth.User, _ token) {
+			f, secret := s.newFamily(u), newSecret()
+			f.KeyThumbprint = name()
+			must(t, s.CreateFamily(t.Context(), f, hash(secret), s.now.Add(idle), 1000))
+			k := token{f.FamilyRef, f.Client, 1, secret}
+			forged := k
+			forged.secret = newSecret()
+			for _, thumbprint := range []string{"", name(), f.KeyThumbprint[1:], f.KeyThumbprint + "x"} {
+				for _, k := range []token{k, forged} {
+					r := s.rotation(k, newSecret(), 0)
+					r.KeyThumbprint = thumbprint
+					_, err := s.Rotate(t.Context(), k.FamilyRef, r)
+					wantField(t, err, "")
+				}
+			}
+			s.wantLive(t, k.FamilyRef, true)
+			r := s.rotation(k, newSecret(), 0)
+			r.KeyThumbprint = f.KeyThumbprint
+			_, err := s.Rotate(t.Context(), k.FamilyRef, r)
+			must(t, err)
+		}},
+		{"a token that is not bound may come with any proof", func(t *testing.T, _ auth.User, k token) {
+			r := s.rotation(k, newSecret(), 0)
+			r.KeyThumbprint = name()
+			_, err := s.Rotate(t.Context(), k.FamilyRef, r)
+			must(t, err)
+		}},
 		{"an idle family ends", func(t *testing.T, _ auth.User, k token) {
 			k = s.mustRefresh(t, k, idle-time.Millisecond)
 			k = s.mustRefresh(t, k, 2*idle-2*time.Millisecond)
@@ -235,6 +311,41 @@ func (s *suite) testFamilyCap(t *testing.T) {
 	}
 }
 
+// testEndLogins ends the families of one client in one organisation.
+func (s *suite) testEndLogins(t *testing.T) {
+	u := s.user(t, func(u *auth.User) { u.Orgs = append(u.Orgs, name()) })
+	client := name()
+	login := func(u auth.User, org, client string) auth.FamilyRef {
+		f := s.newFamily(u)
+		f.Org, f.Client = org, client
+		must(t, s.CreateFamily(t.Context(), f, hash(newSecret()), s.now.Add(idle), 1000))
+		return f.FamilyRef
+	}
+	var theirs []auth.FamilyRef
+	for range 3 {
+		theirs = append(theirs, login(u, u.Orgs[0], client))
+	}
+	sess := s.session(t, u)
+	opened := s.redeemed(t, u, sess.ID, func(a *auth.Approval) { a.Client = client })
+	other := s.user(t, func(o *auth.User) { o.Orgs = u.Orgs })
+	others := []auth.FamilyRef{login(u, u.Orgs[0], name()), login(u, u.Orgs[1], client), login(other, u.Orgs[0], client)}
+	must(t, s.EndLogins(t.Context(), u.ID, u.Orgs[0], name()))
+	for _, ref := range append(theirs, opened.FamilyRef) {
+		s.wantLive(t, ref, true)
+	}
+	for range 2 { // ending what has ended is no error
+		must(t, s.EndLogins(t.Context(), u.ID, u.Orgs[0], client))
+		for _, ref := range append(theirs, opened.FamilyRef) {
+			s.wantLive(t, ref, false)
+		}
+		for _, ref := range others {
+			s.wantLive(t, ref, true)
+		}
+	}
+	s.wantLogins(t, sess, loginOf(opened)) // so that the client can be told
+	must(t, s.EndLogins(t.Context(), name(), name(), client))
+}
+
 func (s *suite) testAccessTokens(t *testing.T) {
 	ctx := t.Context()
 	u := s.user(t)
@@ -242,7 +353,7 @@ func (s *suite) testAccessTokens(t *testing.T) {
 	jti := name()
 	expect := func(ref auth.FamilyRef, want bool) {
 		t.Helper()
-		if live, err := s.Live(ctx, ref, jti); err != nil || live != want {
+		if live, _, err := s.Live(ctx, ref, jti); err != nil || live != want {
 			t.Fatalf("live is %v (%v), want %v", live, err, want)
 		}
 	}

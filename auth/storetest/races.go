@@ -225,7 +225,7 @@ func (s *suite) testLoginRaces(t *testing.T) {
 		})
 		live := 0
 		for _, f := range families {
-			if ok, err := s.Live(ctx, f.FamilyRef, name()); err != nil {
+			if ok, _, err := s.Live(ctx, f.FamilyRef, name()); err != nil {
 				t.Fatal(err)
 			} else if ok {
 				live++

@@ -96,7 +96,11 @@ func (s *suite) testClients(t *testing.T) {
 		want := auth.Client{
 			ID: name(), Org: org, Name: "x", SecretHash: "h", FirstParty: true, GrantTypes: []string{auth.GrantPassword},
 			Scopes: []string{"openid"}, Audience: []string{"api"}, AccessTokenAlg: "ES256", IDTokenAlg: "RS256", ClaimsIn: claims,
-			ClaimKeys: claims, AllOrgs: true, Disabled: true, CreatedAt: s.now, UpdatedAt: s.now,
+			ClaimKeys: claims, AllOrgs: true, Disabled: true, CreatedAt: s.now, UpdatedAt: s.now, Since: s.now, Type: auth.TypeNative,
+			RedirectURIs: []string{"com.example:/a"}, PostLogoutRedirectURIs: []string{"com.example:/b"},
+			BackchannelLogoutURI: "https://app.example/out", AllowedOrigins: []string{"https://app.example"},
+			AuthMethod: auth.AuthPrivateKeyJWT, KeySet: `{"keys":[]}`, EndpointAudience: true, RequirePKCE: true, RequirePAR: true,
+			RequireDPoP: true, RequireConsent: true, KeepRefreshTokens: true, CodeLifetime: 7, ExchangeAudiences: []string{"b"},
 		}
 		version, err := s.PutClient(t.Context(), want, name())
 		must(t, err)
@@ -112,6 +116,15 @@ func (s *suite) testClients(t *testing.T) {
 	create := name()
 	version, err := s.PutClient(t.Context(), c, create)
 	must(t, err)
+	// Only the version that was read is deleted.
+	for _, other := range []uint64{0, version + 1} {
+		c.Version = other
+		wantCode(t, s.DeleteClient(t.Context(), c), auth.PreconditionFailed)
+	}
+	if ids := s.allClients(t, org); !slices.Contains(ids, c.ID) {
+		t.Error("a client that was not deleted is not listed any more")
+	}
+	c.Version = version
 	for range 2 { // deleting what is not there is no error
 		must(t, s.DeleteClient(t.Context(), c))
 		_, err = s.Client(t.Context(), c.ID)
@@ -127,11 +140,13 @@ func (s *suite) testClients(t *testing.T) {
 	_, err = s.Client(t.Context(), c.ID)
 	wantCode(t, err, auth.NotFound)
 	// A new client of the id is another object: no version of the old one fits it.
-	c.Name = "second"
+	old := c
+	c.Name, c.Version = "second", 0
 	reborn, err := s.PutClient(t.Context(), c, name())
 	if err != nil || reborn <= version {
 		t.Errorf("a new client of an old id has version %d (%v), want one after %d", reborn, err, version)
 	}
+	wantCode(t, s.DeleteClient(t.Context(), old), auth.PreconditionFailed)
 }
 
 func (s *suite) allClients(t *testing.T, org string) []string {
@@ -179,6 +194,9 @@ func (s *suite) testAPITokens(t *testing.T) {
 	if listed := all(""); !slices.Contains(listed, admin.ID) || slices.Contains(listed, want.ID) {
 		t.Errorf("the administrators' tokens are %q, want %q and not %q", listed, admin.ID, want.ID)
 	}
+	other := want
+	other.Version++
+	wantCode(t, s.DeleteAPIToken(t.Context(), other), auth.PreconditionFailed)
 	for range 2 {
 		must(t, s.DeleteAPIToken(t.Context(), want))
 		_, err = s.APIToken(t.Context(), want.ID)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/factor"
+	"github.com/claimsmith/claimsmith/auth/session"
 )
 
 // Store is everything package auth keeps.
@@ -22,7 +24,15 @@ type Store interface {
 	auth.ClientStore
 	auth.APITokenStore
 	auth.FamilyStore
+	auth.CodeStore
+	session.Store
 	auth.Limiter
+	factor.Store
+	auth.PushedStore
+	auth.DeviceStore
+	auth.OnceStore
+	auth.ConsentStore
+	auth.OriginStore
 }
 
 // Run runs the whole suite over at least two instances of a store that share their data. The data need not be empty: the suite gives
@@ -48,13 +58,35 @@ func Run(t *testing.T, instances ...Store) {
 		{"families", s.testFamilies},
 		{"rotation", s.testRotation},
 		{"family cap", s.testFamilyCap},
+		{"end of logins", s.testEndLogins},
 		{"access tokens", s.testAccessTokens},
+		{"sessions", s.testSessions},
+		{"session replacement", s.testSessionReplacement},
+		{"session cap", s.testSessionCap},
+		{"end of sessions", s.testEndSession},
+		{"notices", s.testNotices},
+		{"codes", s.testCodes},
+		{"redemption", s.testRedemption},
+		{"redemption cap", s.testRedemptionCap},
 		{"limits", s.testLimits},
 		{"record races", s.testRecordRaces},
 		{"handle races", s.testHandleRaces},
 		{"rotation races", s.testRotationRaces},
 		{"ending races", s.testEndingRaces},
 		{"login races", s.testLoginRaces},
+		{"session races", s.testSessionRaces},
+		{"notice races", s.testNoticeRaces},
+		{"redemption races", s.testRedemptionRaces},
+		{"factors", s.testFactors},
+		{"factor races", s.testFactorRaces},
+		{"pushed requests", s.testPushed},
+		{"devices", s.testDevices},
+		{"polling", s.testPolling},
+		{"device races", s.testDeviceRaces},
+		{"once", s.testOnce},
+		{"consents", s.testConsents},
+		{"consent races", s.testConsentRaces},
+		{"origins", s.testOrigins},
 	} {
 		t.Run(part.name, part.run)
 	}
@@ -173,6 +205,12 @@ func (s *suite) mustRefresh(t *testing.T, k token, after time.Duration) token {
 func (s *suite) mustNotRefresh(t *testing.T, k token, after time.Duration, field string) {
 	t.Helper()
 	_, _, err := s.refresh(t.Context(), s.Store, k, after)
+	wantField(t, err, field)
+}
+
+// wantField is wantCode for an InvalidGrant with that field.
+func wantField(t *testing.T, err error, field string) {
+	t.Helper()
 	wantCode(t, err, auth.InvalidGrant)
 	if e, ok := err.(*auth.Error); ok && e.Field != field { //nolint:errorlint // the contract is the error itself
 		t.Errorf("field %q, want %q", e.Field, field)
@@ -181,7 +219,7 @@ func (s *suite) mustNotRefresh(t *testing.T, k token, after time.Duration, field
 
 func (s *suite) wantLive(t *testing.T, ref auth.FamilyRef, want bool) {
 	t.Helper()
-	live, err := s.Live(t.Context(), ref, name())
+	live, _, err := s.Live(t.Context(), ref, name())
 	if err != nil || live != want {
 		t.Errorf("live is %v (%v), want %v", live, err, want)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/claims"
 )
 
@@ -166,12 +167,15 @@ func (s *suite) testDeletion(t *testing.T) {
 	u.Version, err = s.PutUser(ctx, u, &password, nil, create)
 	must(t, err)
 	one, two := s.login(t, u), s.login(t, u)
+	sess := s.session(t, u)
+	opened := s.redeemed(t, u, sess.ID)
 
 	wantCode(t, s.FinishDelete(ctx, u.ID), auth.PreconditionFailed)
 	stale := u
 	stale.Version++
 	wantCode(t, s.BeginDelete(ctx, stale), auth.PreconditionFailed)
 	s.wantLive(t, one.FamilyRef, true)
+	s.wantSessions(t, u.ID, []session.Session{sess}, sess)
 
 	for range 2 { // it can be resumed
 		must(t, s.BeginDelete(ctx, u))
@@ -182,7 +186,7 @@ func (s *suite) testDeletion(t *testing.T) {
 			t.Fatalf("a user being deleted has password %q (%v) and differs:\n%s", password, err, diff)
 		}
 	}
-	for _, k := range []token{one, two} {
+	for _, k := range []token{one, two, opened} {
 		s.wantLive(t, k.FamilyRef, false)
 		s.mustNotRefresh(t, k, 0, "")
 	}
@@ -192,9 +196,16 @@ func (s *suite) testDeletion(t *testing.T) {
 		}
 	}
 	s.noWrites(t, u)
+	// What his browsers had opened is known still, so that clients can be told.
+	_, _, err = s.Session(ctx, u.ID, sess.ID)
+	wantCode(t, err, auth.NotFound)
+	s.wantSessions(t, u.ID, nil, sess)
+	s.wantLogins(t, sess, loginOf(opened))
 
 	for range 2 {
 		must(t, s.FinishDelete(ctx, u.ID))
+		s.wantSessions(t, u.ID, nil)
+		s.wantLogins(t, sess)
 		_, _, err = s.User(ctx, u.ID)
 		wantCode(t, err, auth.NotFound)
 	}
@@ -231,6 +242,9 @@ func (s *suite) noWrites(t *testing.T, u auth.User) {
 		t.Error("a deleted user has a password again")
 	}
 	wantCode(t, s.CreateFamily(ctx, s.newFamily(u), hash(newSecret()), s.now.Add(idle), 10), auth.InvalidGrant)
+	wantCode(t, s.CreateSession(ctx, s.newSession(u), hash(newSecret()), s.now.Add(idle), "", 10), auth.InvalidGrant)
+	_, err = s.CreateCode(ctx, newCodeID(), s.newApproval(u, ""), hash(newSecret()))
+	wantCode(t, err, auth.InvalidGrant)
 }
 
 // Names no grammar lets through, yet no store may fall for.

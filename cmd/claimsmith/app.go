@@ -5,17 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/authorize"
+	"github.com/claimsmith/claimsmith/auth/backchannel"
+	"github.com/claimsmith/claimsmith/auth/factor"
 	"github.com/claimsmith/claimsmith/auth/grant"
 	"github.com/claimsmith/claimsmith/auth/keys"
 	authstore "github.com/claimsmith/claimsmith/auth/redisstore"
+	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/claims"
 	"github.com/claimsmith/claimsmith/config"
 	"github.com/claimsmith/claimsmith/handlers"
+	"github.com/claimsmith/claimsmith/handlers/console"
 	"github.com/claimsmith/claimsmith/handlers/native"
 	"github.com/claimsmith/claimsmith/handlers/oidc"
 	"github.com/claimsmith/claimsmith/handlers/openapi"
@@ -30,6 +36,8 @@ import (
 var (
 	_ auth.ProfileSource = (*metadata.Service)(nil)
 	_ auth.Eraser        = (*metadata.Service)(nil)
+	_ auth.SessionEnder  = (*session.Service)(nil)
+	_ auth.SecondFactor  = (*factor.Service)(nil)
 	_ metadata.Caller    = (*auth.Caller)(nil)
 	_ metadata.Directory = (*auth.Users)(nil)
 )
@@ -45,14 +53,24 @@ type app struct {
 	now      func() time.Time
 
 	ring      *keys.Ring
+	store     *authstore.Store
+	registry  *auth.Registry
+	verifier  *claims.Verifier
+	hasher    *auth.Hasher
 	users     *auth.Users
 	orgs      *auth.Orgs
 	clients   *auth.Clients
 	apiTokens *auth.APITokens
 	callers   *auth.Callers
 	metadata  *metadata.Service
+	issuer    *auth.Issuer
 	grants    *grant.Dispatcher
 	inspector *auth.Inspector
+	sessions  *session.Service
+	factors   *factor.Service
+	authorize *authorize.Service
+	// logouts tells clients of sessions that ended.
+	logouts   *backchannel.Sender
 	cursorKey []byte
 }
 
@@ -83,53 +101,102 @@ func newApp(i installation, s *config.Server, log *slog.Logger) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.verifier = verifier
 	p := s.Passwords
-	hasher, err := auth.NewHasher(auth.HashConfig{
+	a.hasher, err = auth.NewHasher(auth.HashConfig{
 		MemoryKiB: p.Argon2Memory, Time: p.Argon2Time, Parallelism: p.Argon2Parallelism, MemoryBudgetMiB: p.HashMemory,
 		MinLength: p.MinLength,
 	})
 	if err != nil {
 		return nil, err
 	}
-	store := authstore.New(i.runner, i.space)
-	registry := &auth.Registry{ClientStore: store, OrgStore: store, Now: a.now}
+	a.store = authstore.New(i.runner, i.space)
+	a.registry = &auth.Registry{ClientStore: a.store, OrgStore: a.store, OriginStore: a.store, Now: a.now}
 	a.callers = &auth.Callers{
-		Issuer: s.Issuer, Verifier: verifier, Tokens: store, Families: store, Registry: registry, Audit: a.audit,
-		Now: a.now,
+		Issuer: s.Issuer, Verifier: a.verifier, Tokens: a.store, Families: a.store, Registry: a.registry, Audit: a.audit, Now: a.now,
 	}
+	a.management(i)
+	a.logins(i)
+	a.tokens(i)
+	return a, nil
+}
+
+// management makes the services that change users, their metadata, organisations, clients and API tokens.
+func (a *app) management(i installation) {
+	s, store := a.settings, a.store
 	a.metadata = &metadata.Service{
-		Store: metastore.New(i.runner, i.space), Audit: a.audit, Now: a.now, Limits: limits(s.Limits, registry),
+		Store: metastore.New(i.runner, i.space), Audit: a.audit, Now: a.now, Limits: limits(s.Limits, a.registry),
 	}
 	a.users = &auth.Users{
-		Store: store, Registry: registry, Callers: a.callers, Hasher: hasher, Limiter: store, Eraser: a.metadata, Audit: a.audit, Now: a.now,
+		Store: store, Registry: a.registry, Callers: a.callers, Hasher: a.hasher, Limiter: store, Eraser: a.metadata, Audit: a.audit,
+		Now: a.now,
 	}
 	a.metadata.Directory = a.users
-	a.orgs = &auth.Orgs{Store: store, Registry: registry, Callers: a.callers, Audit: a.audit, Now: a.now}
+	a.orgs = &auth.Orgs{Store: store, Registry: a.registry, Callers: a.callers, Audit: a.audit, Now: a.now}
 	a.clients = &auth.Clients{
-		Store: store, Users: store, Registry: registry, Callers: a.callers, Issuer: s.Issuer, Audit: a.audit, Now: a.now,
+		Store: store, Users: store, Registry: a.registry, Callers: a.callers, Issuer: s.Issuer, Audit: a.audit, Now: a.now,
 	}
-	a.apiTokens = &auth.APITokens{Store: store, Registry: registry, Callers: a.callers, Audit: a.audit, Now: a.now}
-	issuer := auth.NewIssuer(auth.Issuer{
-		URL: s.Issuer, Keys: a.ring, Profiles: a.metadata, Families: store, Registry: registry, Now: a.now,
+	a.apiTokens = &auth.APITokens{Store: store, Registry: a.registry, Callers: a.callers, Audit: a.audit, Now: a.now}
+}
+
+// logins makes what a browser logs in and out by.
+func (a *app) logins(i installation) {
+	s, store := a.settings, a.store
+	a.logouts = backchannel.New(backchannel.Sender{
+		Store: store, Registry: a.registry, Keys: a.ring, Issuer: s.Issuer, Audit: a.audit, Logger: a.logger, Now: a.now,
+		Policy: backchannel.Policy{AllowedNetworks: s.Logout.AllowNetworks, Plain: !a.https()},
+	})
+	a.sessions = &session.Service{
+		Store: store, Registry: a.registry, Users: a.users, Keys: i.sealer.DeriveAll("session cookies"), Audit: a.audit, Now: a.now,
+		Lifetimes: session.Lifetimes{Idle: s.Sessions.Idle, Absolute: s.Sessions.Absolute}, Ended: a.logouts.Nudge,
+	}
+	a.users.Sessions = a.sessions
+	a.factors = &factor.Service{
+		Store: store, Once: store, Users: a.users, UserIDs: store, Limiter: store, Sealer: i.sealer, Issuer: s.Issuer, Audit: a.audit,
+		Now: a.now,
+	}
+	a.issuer = auth.NewIssuer(auth.Issuer{
+		URL: s.Issuer, Keys: a.ring, Profiles: a.metadata, Families: store, Codes: store, Users: store, Registry: a.registry, Now: a.now,
 		Lifetimes: auth.Lifetimes{
 			AccessToken: s.Tokens.AccessTokenTTL, IDToken: s.Tokens.IDTokenTTL, RefreshIdle: s.Tokens.RefreshIdle,
 			RefreshAbsolute: s.Tokens.RefreshAbsolute, RefreshGrace: s.Tokens.RefreshGrace,
 		},
 	}, i.sealer.DeriveAll("refresh tokens"))
 	authenticator := &auth.Authenticator{
-		Users: store, Hasher: hasher, Limiter: store, Limits: auth.DefaultLoginLimits, Registry: registry, Logger: log,
-		Now: a.now,
+		Users: store, Hasher: a.hasher, Factors: a.factors, Limiter: store, Limits: auth.DefaultLoginLimits, Registry: a.registry,
+		Logger: a.logger, Now: a.now,
 	}
-	a.grants = &grant.Dispatcher{Registry: registry, Audit: a.audit, Grants: []grant.Grant{
-		grant.Password{Authenticator: authenticator, Issuer: issuer},
-		grant.Refresh{Issuer: issuer},
-		grant.ClientCredentials{Issuer: issuer},
-	}}
-	a.inspector = &auth.Inspector{
-		Issuer: issuer, Verifier: verifier, Families: store, Users: store, Registry: registry, Callers: a.callers, Audit: a.audit,
+	a.authorize = &authorize.Service{
+		Issuer: s.Issuer, Registry: a.registry, Users: store, Authenticator: authenticator, Factors: a.factors, Sessions: a.sessions,
+		Tokens: a.issuer, Verifier: a.verifier, Codes: store, Pushed: store, Devices: store, Consents: store, Limiter: store,
+		Sealer: i.sealer, CodeKeys: i.sealer.DeriveAll("authorization codes"), DeviceKeys: i.sealer.DeriveAll("device codes"),
+		Audit: a.audit, Now: a.now,
 	}
-	return a, nil
 }
+
+// tokens makes what answers at the token endpoint and about tokens.
+func (a *app) tokens(installation) {
+	s, store := a.settings, a.store
+	proofs := &auth.Proofs{Once: store, Now: a.now}
+	a.inspector = &auth.Inspector{
+		Issuer: a.issuer, Verifier: a.verifier, Families: store, Users: store, Registry: a.registry, Callers: a.callers, Proofs: proofs,
+		Audit: a.audit,
+	}
+	a.grants = &grant.Dispatcher{
+		Issuer: s.Issuer, TokenURL: s.Issuer + "/oauth/token", Registry: a.registry, Proofs: proofs, Once: store, Audit: a.audit, Now: a.now,
+		Grants: []grant.Grant{
+			grant.AuthorizationCode{Codes: a.authorize, Issuer: a.issuer},
+			grant.Refresh{Issuer: a.issuer},
+			grant.ClientCredentials{Issuer: a.issuer},
+			grant.Device{Devices: a.authorize, Issuer: a.issuer},
+			grant.Exchange{Inspector: a.inspector, Issuer: a.issuer},
+			grant.Password{Authenticator: a.authorize.Authenticator, Issuer: a.issuer},
+		},
+	}
+}
+
+// https reports whether clients reach the server by https. Only dev may do without.
+func (a *app) https() bool { return strings.HasPrefix(a.settings.Issuer, "https:") }
 
 func limits(l config.Limits, registry *auth.Registry) func(context.Context, string) (metadata.Limits, error) {
 	return func(ctx context.Context, org string) (metadata.Limits, error) {
@@ -149,11 +216,15 @@ func (a *app) dialects() []handlers.Dialect {
 	return []handlers.Dialect{
 		&native.Dialect{
 			Callers: a.callers, Metadata: a.metadata, Users: a.users, Orgs: a.orgs, Clients: a.clients, APITokens: a.apiTokens,
-			CursorKey: a.cursorKey,
+			Sessions: a.sessions, Factors: a.factors, Authorize: a.authorize, CursorKey: a.cursorKey,
 		},
 		&oidc.Dialect{
-			Issuer: a.settings.Issuer, Dispatcher: a.grants, Inspector: a.inspector, Callers: a.callers, Keys: a.ring,
-			KeysMaxAge: a.settings.Tokens.JWKSMaxAge,
+			Issuer: a.settings.Issuer, Dispatcher: a.grants, Authorize: a.authorize, Inspector: a.inspector, Callers: a.callers,
+			Registry: a.registry, Keys: a.ring, KeysMaxAge: a.settings.Tokens.JWKSMaxAge, UILocales: console.Languages(),
+		},
+		&console.Dialect{
+			Issuer: a.settings.Issuer, Authorize: a.authorize, Sessions: a.sessions, Factors: a.factors, Users: a.users,
+			Registry: a.registry,
 		},
 		&openapi.Dialect{Issuer: a.settings.Issuer},
 	}
@@ -183,7 +254,7 @@ func (a *app) installClient(ctx context.Context, id string, allOrgs bool) error 
 	grantTypes := []string{auth.GrantPassword, auth.GrantRefreshToken}
 	scopes := []string{auth.ScopeOpenID, "profile", "email"}
 	_, _, err := a.clients.Create(ctx, auth.System(), auth.DefaultOrg, auth.NewClient{
-		ID: id, Public: true,
+		ID: id, Public: &yes,
 		ClientChange: auth.ClientChange{
 			FirstParty: &yes, AllOrgs: &allOrgs, GrantTypes: &grantTypes, Scopes: &scopes, IDTokenAlg: &alg,
 		},

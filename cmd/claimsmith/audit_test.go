@@ -46,7 +46,10 @@ func events(t *testing.T, log string) (all []auditEvent) {
 	return all
 }
 
-var generated = regexp.MustCompile(`\b[a-z2-7]{24,26}\b`)
+var (
+	generated = regexp.MustCompile(`\b[a-z2-7]{24,26}\b`)
+	sessionID = regexp.MustCompile(`/[A-Za-z0-9_-]{16}$`)
+)
 
 // Every security operation leaves exactly one record, whether it succeeded or was refused: who, what, where, whence, how it ended (row
 // P-01). The golden file is the whole list.
@@ -135,6 +138,27 @@ func TestAuditEvents(t *testing.T) {
 		ask("PUT", "/api/user/made/password", reader, `{"password":"a password of his"}`),
 		ask("PUT", "/api/user/made/password", operator, `{"password":"short"}`),
 		ask("PUT", "/api/user/me/password", self, `{"password":"a password of his","current_password":"not it"}`),
+		ask("PUT", "/api/user/me/password", self, `{"password":"a password of his","current_password":"x","temporary":true}`),
+		{"DELETE /api/user/acme-other-id/session/… operator", func() answer {
+			return c.delete("/api/user/acme-other-id/session/"+c.silentSession("acme-other-id"), operator)
+		}},
+		{"DELETE /api/user/acme-other-id/session/… reader", func() answer {
+			return c.delete("/api/user/acme-other-id/session/"+c.silentSession("acme-other-id"), reader)
+		}},
+		{"DELETE /api/user/acme-other-id/session/… foreign", func() answer {
+			return c.delete("/api/user/acme-other-id/session/"+c.silentSession("acme-other-id")+"?org=acme", foreign)
+		}},
+		ask("DELETE", "/api/user/acme-other-id/session/cs_cs_secret", operator, ""),
+		ask("DELETE", "/api/user/acme-other-id/session", operator, ""),
+		ask("DELETE", "/api/user/acme-other-id/session", reader, ""),
+		ask("DELETE", "/api/user/acme-other-id/session", self, ""),
+		ask("DELETE", "/api/user/acme-other-id/factor", operator, ""),
+		ask("DELETE", "/api/user/acme-other-id/factor", reader, ""),
+		ask("DELETE", "/api/user/acme-user-id/factor", self, ""),
+		ask("DELETE", "/api/user/acme-other-id/consent/acme-plain", operator, ""),
+		ask("DELETE", "/api/user/acme-other-id/consent/acme-plain", reader, ""),
+		ask("DELETE", "/api/user/acme-other-id/consent/acme-plain?org=acme", foreign, ""),
+		ask("DELETE", "/api/user/me/consent/acme-plain", self, ""),
 		ask("DELETE", "/api/user/made", reader, ""),
 		ask("DELETE", "/api/user/made?org=acme", foreign, ""),
 		ask("DELETE", "/api/user/made", operator, ""),
@@ -186,7 +210,7 @@ func TestAuditEvents(t *testing.T) {
 			if text == "" {
 				return "-"
 			}
-			return generated.ReplaceAllString(text, "…")
+			return sessionID.ReplaceAllString(generated.ReplaceAllString(text, "…"), "/…")
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", s.name, a.status, e.Action, e.Outcome, dash(e.Reason), dash(e.Actor), dash(e.Org), dash(e.Target))
 	}
@@ -203,6 +227,11 @@ func TestAuditEvents(t *testing.T) {
 func (c *cast) loginSilently() string {
 	c.silent++
 	return c.loginAs(c.acme.user, "").text(c.t, "refresh_token")
+}
+
+func (c *cast) silentSession(user string) string {
+	c.silent++
+	return c.startSession(user).ID
 }
 
 func (c *cast) silentToken() string {

@@ -67,7 +67,7 @@ func (a *app) firstToken(ctx context.Context, replace bool) (string, error) {
 		if t.Name != bootstrapToken {
 			continue
 		}
-		if err := a.apiTokens.Delete(ctx, auth.System(), t.ID); err != nil {
+		if err := a.apiTokens.Delete(ctx, auth.System(), t.ID, nil); err != nil {
 			return "", err
 		}
 	}

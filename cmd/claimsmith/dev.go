@@ -26,6 +26,16 @@ const (
 	demoOrg    = auth.DefaultOrg
 )
 
+// demoProfile has everything OpenID Connect says of a person, so that an application can be tried with all of it.
+var demoProfile = claims.Profile{
+	Name: "Jane Doe", GivenName: "Jane", MiddleName: "Quinn", FamilyName: "Doe", Nickname: "Janey", Gender: "female", Birthdate: "1990-04-01",
+	Locale: "en", Zoneinfo: "Europe/Berlin", ProfileURL: "https://people.example.com/jane", Website: "https://jane.example.com",
+	Picture: "https://people.example.com/jane.png", PhoneNumber: "+14155550100", PhoneNumberVerified: true,
+	Address: claims.Address{
+		Formatted: "1 Main Street\nSpringfield", StreetAddress: "1 Main Street", Locality: "Springfield", PostalCode: "12345", Country: "US",
+	},
+}
+
 // runDev runs a server for trying out: everything seeded, nothing to install.
 func runDev(ctx context.Context, c *config.Dev, stdout io.Writer, log *slog.Logger) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.HTTP.Addr)
@@ -35,6 +45,9 @@ func runDev(ctx context.Context, c *config.Dev, stdout io.Writer, log *slog.Logg
 	defer listener.Close()
 	if c.Issuer == "" {
 		c.Issuer = "http://" + listener.Addr().String()
+	}
+	if c.Logout.AllowNetworks == nil {
+		c.Logout.AllowNetworks = config.Loopback() // where everything of a developer is
 	}
 	store := config.Redis{Mode: config.Standalone, Addrs: []string{c.RedisAddr}}
 	background := func(ctx context.Context) { <-ctx.Done() }
@@ -128,10 +141,10 @@ func (a *app) seed(ctx context.Context, c *config.Dev) (demo, error) {
 	}
 	_, err = a.users.Create(ctx, auth.System(), demoOrg, auth.NewUser{
 		Username: "jane", Email: demoUser, EmailVerified: true, Password: d.password,
-		Profile: claims.Profile{Name: "Jane Doe", GivenName: "Jane", FamilyName: "Doe", Locale: "en"},
+		Profile: demoProfile,
 	}, "")
 	if auth.CodeOf(err) == auth.Conflict {
-		err = a.users.SetPassword(ctx, auth.System(), demoOrg, demoUser, "", d.password)
+		err = a.users.SetPassword(ctx, auth.System(), demoOrg, demoUser, auth.NewPassword{Password: d.password})
 	}
 	if err != nil {
 		return d, fmt.Errorf("making the demo user: %w", err)
@@ -167,6 +180,8 @@ curl -s %[1]s/login -H 'Content-Type: application/json' -d '{"username":"%[5]s",
 4. Fetch the keys that verify it:
 
 curl -s %[1]s/.well-known/jwks.json
+
+Or sign in with a browser: %[1]s/account (passkeys need a host name: dev --issuer http://localhost:8080)
 
 Stop with Ctrl-C.
 `, d.issuer, d.token, d.password, kept, demoUser, demoClient, auth.LoginClient)

@@ -175,14 +175,17 @@ var writes = []struct {
 	{"PUT", "/api/user/acme-user-id/password", `{"password":"a new password"%}`, []string{"password", "current_password"}},
 	{"POST", "/api/org", `{"slug":"created"%}`, []string{"slug", "name", "disabled", "claims_budget"}},
 	{"PATCH", "/api/org/acme", `{"name":"x"%}`, []string{"name", "disabled", "claims_budget"}},
-	{"POST", "/api/client", `{"name":"x"%}`, append([]string{"client_id", "public"}, clientMembers...)},
+	{"POST", "/api/client", `{"name":"x"%}`, append([]string{"client_id", "preset", "public"}, clientMembers...)},
 	{"PATCH", "/api/client/acme-plain", `{"name":"x"%}`, clientMembers},
 	{"POST", "/api/token", `{"role":"reader"%}`, []string{"name", "org", "role", "expires_at"}},
 	{"POST", "/login", `{"username":"acme-user","password":"x"%}`, []string{"username", "password", "org", "client_id", "scope"}},
 }
 
 var clientMembers = []string{
-	"name", "first_party", "all_orgs", "grant_types", "scopes", "audience", "access_token_alg", "id_token_alg", "claims_in", "claim_keys", "disabled",
+	"name", "type", "first_party", "all_orgs", "grant_types", "scopes", "audience", "redirect_uris", "post_logout_redirect_uris",
+	"backchannel_logout_uri", "allowed_origins", "token_endpoint_auth_method", "jwks", "allow_token_endpoint_audience", "require_pkce",
+	"require_par", "require_dpop", "require_consent", "rotate_refresh_tokens", "code_lifetime", "exchange_audiences", "access_token_alg",
+	"id_token_alg", "claims_in", "claim_keys", "disabled",
 }
 
 // everyMember are the names of whatever is stored or shown anywhere, and their other spellings.
@@ -193,7 +196,7 @@ var everyMember = []string{
 	"created_at", "updated_at", "createdAt", "changedAt", "changedBy", "created_by", "revision", "profileClaim", "profileclaim", "ProfileClaim",
 	"profile_claim", "profile", "metadata", "app_metadata", "raw_app_meta_data", "customData", "claims", "claims_budget", "set", "delete", "value", "key",
 	"client_id", "clientId", "client_secret", "secret", "secret_hash", "hash", "token", "public", "Public", "first_party", "firstParty", "all_orgs",
-	"allOrgs", "All_Orgs", "grant_types", "scopes", "scope", "audience", "access_token_alg", "claims_in", "claim_keys", "slug", "name", "expires_at",
+	"allOrgs", "All_Orgs", "warnings", "preset", "auth_method", "key_set", "keep_refresh_tokens", "grant_types", "scopes", "scope", "audience", "access_token_alg", "claims_in", "claim_keys", "slug", "name", "expires_at",
 	"phone_number_verified", "acr", "amr", "aud", "iss", "country", "current_password", "$set", "__proto__", "constructor", "\u017fub", "",
 }
 

@@ -65,7 +65,7 @@ func isRetryable(a answer) bool {
 func TestLostReply(t *testing.T) {
 	t.Parallel()
 	i := interrupt(t, redistest.Embedded(t).Addrs[0])
-	for _, f := range flows {
+	for _, f := range slices.Concat(flows, pageFlows, tokenFlows) {
 		t.Run(f.name, func(t *testing.T) {
 			var calls []string
 			for n := 1; ; n++ {
@@ -95,7 +95,7 @@ func TestLostReply(t *testing.T) {
 func TestAllRepliesLost(t *testing.T) {
 	t.Parallel()
 	i := interrupt(t, redistest.Embedded(t).Addrs[0])
-	for _, f := range flows {
+	for _, f := range slices.Concat(flows, pageFlows, tokenFlows) {
 		t.Run(f.name, func(t *testing.T) {
 			for n := 1; ; n++ {
 				name, given := i.begin(f)
@@ -129,7 +129,7 @@ func TestForgottenScripts(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
 		w := newWorld(t, b.Client)
 		b.Client.AddHook(forgetScripts(t, b))
-		for n, f := range flows {
+		for n, f := range slices.Concat(flows, pageFlows, tokenFlows) {
 			name := fmt.Sprintf("flow-%d-of-a-test", n)
 			given := f.prepare(w, name)
 			if a := f.do(w, name, given); a.status >= http.StatusBadRequest {

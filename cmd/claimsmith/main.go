@@ -20,12 +20,12 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run is the whole program with its surroundings as inputs. It returns the exit code: 0 done, 1 failed, 2 refused for what it
 // was told.
-func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) int {
 	command, err := config.Parse(args, lookup, stdout)
 	if errors.Is(err, config.ErrHelp) {
 		return 0
@@ -51,6 +51,16 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		err = runKeysRotate(ctx, c, stdout, newLogger(c.Log, stderr))
 	case *config.KeysWithdraw:
 		err = runKeysWithdraw(ctx, c, stdout, newLogger(c.Log, stderr))
+	case *config.ClientsCreate:
+		err = runClientsCreate(ctx, c, stdout)
+	case *config.ClientsList:
+		err = runClientsList(ctx, c, stdout)
+	case *config.ClientsShow:
+		err = runClientsShow(ctx, c, stdout)
+	case *config.ClientsUpdate:
+		err = runClientsUpdate(ctx, c, stdout)
+	case *config.ClientsDelete:
+		err = runClientsDelete(ctx, c, stdin, stdout, stderr)
 	case *config.Health:
 		err = runHealth(ctx, c)
 	default:

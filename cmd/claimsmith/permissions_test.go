@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
 
+	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/handlers/native"
 	"github.com/claimsmith/claimsmith/internal/redistest"
 )
@@ -39,6 +42,28 @@ func onUser(suffix, body string) func(*cast) (string, string) {
 
 func newUserOf(org string) func(*cast) (string, string) {
 	return func(c *cast) (string, string) { return "/api/user/" + c.newUser(org, "") + "?org=acme", "" }
+}
+
+// newSessionOf is an operation on a session of a user that has just begun.
+func newSessionOf(user string) func(*cast) (string, string) {
+	return func(c *cast) (string, string) {
+		return "/api/user/" + user + "/session/" + c.startSession(user).ID + "?org=acme", ""
+	}
+}
+
+// startSession logs a user in with a browser.
+func (c *cast) startSession(user string) *session.Session {
+	c.t.Helper()
+	u, _, err := c.app.store.User(context.Background(), user)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	who := auth.Subject{User: user, Org: u.Orgs[0], AuthTime: c.clock.Now(), AMR: []string{"pwd"}, ACR: "1", Epoch: u.Epoch}
+	sess, _, err := c.app.sessions.Start(context.Background(), who, nil, "a browser", "192.0.2.1")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return sess
 }
 
 func newClientAt(suffix, body string) func(*cast) (string, string) {
@@ -87,6 +112,21 @@ var operations = []operation{
 	{"PUT /api/user/:userId/password", "", onUser("/password", `{"password":"a new password","current_password":"the password of acme-user!"}`)},
 	{"PUT /api/user/:userId/password", "without the present one", onUser("/password", `{"password":"a new password"}`)},
 	{"PUT /api/user/:userId/password", "of both, at home elsewhere", fixed("/api/user/sam-id/password?org=acme", `{"password":"a new password"}`)},
+
+	{"GET /api/user/:userId/session", "", onUser("/session", "")},
+	{"GET /api/user/:userId/session", "of both, at home elsewhere", fixed("/api/user/sam-id/session?org=acme", "")},
+	{"DELETE /api/user/:userId/session/:sessionId", "", newSessionOf("acme-user-id")},
+	{"DELETE /api/user/:userId/session/:sessionId", "of both, at home elsewhere", newSessionOf("sam-id")},
+	{"DELETE /api/user/:userId/session", "", onUser("/session", "")},
+	{"DELETE /api/user/:userId/session", "of both, at home elsewhere", fixed("/api/user/sam-id/session?org=acme", "")},
+	{"GET /api/user/:userId/factor", "", onUser("/factor", "")},
+	{"GET /api/user/:userId/factor", "of both, at home elsewhere", fixed("/api/user/sam-id/factor?org=acme", "")},
+	{"DELETE /api/user/:userId/factor", "", onUser("/factor", "")},
+	{"DELETE /api/user/:userId/factor", "of both, at home elsewhere", fixed("/api/user/sam-id/factor?org=acme", "")},
+	{"GET /api/user/:userId/consent", "", onUser("/consent", "")},
+	{"GET /api/user/:userId/consent", "of both, at home elsewhere", fixed("/api/user/sam-id/consent?org=acme", "")},
+	{"DELETE /api/user/:userId/consent/:clientId", "", onUser("/consent/some-app", "")},
+	{"DELETE /api/user/:userId/consent/:clientId", "of both, at home elsewhere", fixed("/api/user/sam-id/consent/some-app?org=acme", "")},
 
 	{"GET /api/org", "", fixed("/api/org", "")},
 	{"POST /api/org", "", func(*cast) (string, string) {
@@ -165,6 +205,9 @@ func TestPermissionMatrix(t *testing.T) {
 			if a.status == http.StatusNoContent && strings.Contains(target, "/password") {
 				c.put("/api/user/acme-user-id/password?org=acme", adminToken, `{"password":"`+c.acme.user.password+`"}`).want(t, http.StatusNoContent)
 				selfToken = self() // a new password ends what was issued under the old one
+			}
+			if a.status == http.StatusNoContent && (strings.HasSuffix(op.route, "/session") || strings.HasSuffix(op.route, "/factor")) {
+				selfToken = self()
 			}
 		}
 		fmt.Fprintln(w, strings.TrimSpace(op.route+"  "+op.variant))

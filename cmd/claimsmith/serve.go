@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +22,9 @@ import (
 
 // checkInterval is how often the Redis servers' settings are looked at again: they can change while the program runs.
 const checkInterval = 30 * time.Second
+
+// noticeInterval is how often to look for logouts to tell of that another instance left behind, or that are to be tried again.
+const noticeInterval = 5 * time.Second
 
 // drainDelay is how long a server that was told to stop still answers, having said that it is not ready.
 const drainDelay = 2 * time.Second
@@ -67,7 +69,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, drain time.Durat
 		handlers.Check{Name: "signing keys", Run: func(context.Context) error { _, err := a.ring.Set(); return err }})
 	server, err := handlers.New(handlers.Config{
 		Logger: a.logger, Now: a.now, Dialects: a.dialects(), Ready: ready, Registry: prometheus.NewRegistry(),
-		TrustedProxies: a.settings.HTTP.TrustedProxies.Networks, HTTPS: strings.HasPrefix(a.settings.Issuer, "https:"),
+		TrustedProxies: a.settings.HTTP.TrustedProxies.Networks, HTTPS: a.https(),
 		AccessLog: a.settings.HTTP.AccessLog, DrainDelay: drain, ShutdownTimeout: a.settings.HTTP.ShutdownTimeout,
 	})
 	if err != nil {
@@ -82,6 +84,11 @@ func (a *app) serve(ctx context.Context, listener net.Listener, drain time.Durat
 		ticker := time.NewTicker(keys.RefreshInterval)
 		defer ticker.Stop()
 		a.ring.Run(outlive, ticker.C)
+	})
+	tasks.Go(func() {
+		ticker := time.NewTicker(noticeInterval)
+		defer ticker.Stop()
+		a.logouts.Run(outlive, ticker.C)
 	})
 	tasks.Go(func() { background(outlive) })
 	if a.settings.HTTP.MetricsAddr != "" {

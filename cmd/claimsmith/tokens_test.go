@@ -52,7 +52,7 @@ var jwtInputs = []struct {
 }
 
 func isInvalidToken(a answer) bool {
-	return a.status == http.StatusUnauthorized && a.header.Get("WWW-Authenticate") == `Bearer error="invalid_token"`
+	return a.status == http.StatusUnauthorized && strings.HasPrefix(a.header.Get("WWW-Authenticate"), `Bearer error="invalid_token"`)
 }
 
 func isInactive(a answer) bool { return a.status == http.StatusOK && a.body == inactive }

@@ -138,7 +138,8 @@ func testSettings() *config.Server {
 			AccessTokenTTL: 10 * time.Minute, IDTokenTTL: 10 * time.Minute, RefreshIdle: 720 * time.Hour,
 			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: 30 * time.Second, JWKSMaxAge: 10 * time.Minute,
 		},
-		Limits: config.Limits{ClaimsBudget: 4096, MaxEntries: 1000, MaxDocument: 1 << 20},
+		Sessions: config.Sessions{Idle: 12 * time.Hour, Absolute: 720 * time.Hour},
+		Limits:   config.Limits{ClaimsBudget: 4096, MaxEntries: 1000, MaxDocument: 1 << 20},
 	}
 }
 

@@ -95,7 +95,11 @@ func (d *Dialect) deleteAPIToken(c echo.Context, caller *auth.Caller) error {
 	if err != nil {
 		return err
 	}
-	if err := d.APITokens.Delete(c.Request().Context(), caller, id); err != nil {
+	want, err := version(c)
+	if err != nil {
+		return err
+	}
+	if err := d.APITokens.Delete(c.Request().Context(), caller, id, want); err != nil {
 		return err
 	}
 	return noContent(c)

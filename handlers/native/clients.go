@@ -14,32 +14,68 @@ import (
 )
 
 type clientBody struct {
-	ClientID       string    `json:"client_id"`
-	Org            string    `json:"org"`
-	Name           string    `json:"name,omitempty"`
-	Public         bool      `json:"public"`
-	FirstParty     bool      `json:"first_party"`
-	AllOrgs        bool      `json:"all_orgs"`
-	GrantTypes     []string  `json:"grant_types"`
-	Scopes         []string  `json:"scopes"`
-	Audience       []string  `json:"audience"`
-	AccessTokenAlg string    `json:"access_token_alg,omitempty"`
-	IDTokenAlg     string    `json:"id_token_alg,omitempty"`
-	ClaimsIn       *[]string `json:"claims_in"`
-	ClaimKeys      *[]string `json:"claim_keys"`
-	Disabled       bool      `json:"disabled"`
-	CreatedAt      time.Time `json:"created_at"`
-	UpdatedAt      time.Time `json:"updated_at"`
+	ClientID               string         `json:"client_id"`
+	Org                    string         `json:"org"`
+	Name                   string         `json:"name,omitempty"`
+	Type                   string         `json:"type"`
+	Public                 bool           `json:"public"`
+	FirstParty             bool           `json:"first_party"`
+	AllOrgs                bool           `json:"all_orgs"`
+	GrantTypes             []string       `json:"grant_types"`
+	Scopes                 []string       `json:"scopes"`
+	Audience               []string       `json:"audience"`
+	RedirectURIs           []string       `json:"redirect_uris"`
+	PostLogoutRedirectURIs []string       `json:"post_logout_redirect_uris"`
+	BackchannelLogoutURI   string         `json:"backchannel_logout_uri,omitempty"`
+	AllowedOrigins         []string       `json:"allowed_origins"`
+	AuthMethod             string         `json:"token_endpoint_auth_method,omitempty"`
+	JWKS                   jsontext.Value `json:"jwks,omitempty"`
+	EndpointAudience       bool           `json:"allow_token_endpoint_audience"`
+	RequirePKCE            bool           `json:"require_pkce"`
+	RequirePAR             bool           `json:"require_par"`
+	RequireDPoP            bool           `json:"require_dpop"`
+	RequireConsent         bool           `json:"require_consent"`
+	RotateRefreshTokens    bool           `json:"rotate_refresh_tokens"`
+	CodeLifetime           int            `json:"code_lifetime"`
+	ExchangeAudiences      []string       `json:"exchange_audiences"`
+	AccessTokenAlg         string         `json:"access_token_alg,omitempty"`
+	IDTokenAlg             string         `json:"id_token_alg,omitempty"`
+	ClaimsIn               *[]string      `json:"claims_in"`
+	ClaimKeys              *[]string      `json:"claim_keys"`
+	Disabled               bool           `json:"disabled"`
+	Warnings               []warningBody  `json:"warnings"`
+	CreatedAt              time.Time      `json:"created_at"`
+	UpdatedAt              time.Time      `json:"updated_at"`
 	// ClientSecret is there only in the answer that created it.
 	ClientSecret string `json:"client_secret,omitempty"`
 }
 
+type warningBody struct {
+	Code string `json:"code"`
+	Text string `json:"text"`
+}
+
 func viewClient(c *auth.Client) clientBody {
-	return clientBody{
-		ClientID: c.ID, Org: c.Org, Name: c.Name, Public: c.Public(), FirstParty: c.FirstParty, AllOrgs: c.AllOrgs,
-		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience, AccessTokenAlg: c.AccessTokenAlg, IDTokenAlg: c.IDTokenAlg,
-		ClaimsIn: listOrNull(c.ClaimsIn), ClaimKeys: listOrNull(c.ClaimKeys), Disabled: c.Disabled, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	body := clientBody{
+		ClientID: c.ID, Org: c.Org, Name: c.Name, Type: c.Application(), Public: c.Public(), FirstParty: c.FirstParty, AllOrgs: c.AllOrgs,
+		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience, RedirectURIs: c.RedirectURIs,
+		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, BackchannelLogoutURI: c.BackchannelLogoutURI, AllowedOrigins: c.AllowedOrigins,
+		AuthMethod: c.AuthMethod, EndpointAudience: c.EndpointAudience,
+		RequirePKCE: c.RequirePKCE, RequirePAR: c.RequirePAR, RequireDPoP: c.RequireDPoP, RequireConsent: c.RequireConsent,
+		RotateRefreshTokens: !c.KeepRefreshTokens, CodeLifetime: c.CodeSeconds(), ExchangeAudiences: c.ExchangeAudiences,
+		AccessTokenAlg: c.AccessTokenAlg, IDTokenAlg: c.IDTokenAlg, ClaimsIn: listOrNull(c.ClaimsIn), ClaimKeys: listOrNull(c.ClaimKeys),
+		Disabled: c.Disabled, Warnings: []warningBody{}, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
 	}
+	if c.Public() {
+		body.AuthMethod = auth.AuthNone
+	}
+	if c.KeySet != "" {
+		body.JWKS = jsontext.Value(c.KeySet)
+	}
+	for _, w := range c.Warnings() {
+		body.Warnings = append(body.Warnings, warningBody(w))
+	}
+	return body
 }
 
 func listOrNull(l []string) *[]string {
@@ -50,25 +86,51 @@ func listOrNull(l []string) *[]string {
 }
 
 type clientPatch struct {
-	Name           *string        `json:"name"`
-	FirstParty     *bool          `json:"first_party"`
-	AllOrgs        *bool          `json:"all_orgs"`
-	GrantTypes     *[]string      `json:"grant_types"`
-	Scopes         *[]string      `json:"scopes"`
-	Audience       *[]string      `json:"audience"`
-	AccessTokenAlg *string        `json:"access_token_alg"`
-	IDTokenAlg     *string        `json:"id_token_alg"`
-	ClaimsIn       jsontext.Value `json:"claims_in"`
-	ClaimKeys      jsontext.Value `json:"claim_keys"`
-	Disabled       *bool          `json:"disabled"`
+	Name                   *string        `json:"name"`
+	Type                   *string        `json:"type"`
+	FirstParty             *bool          `json:"first_party"`
+	AllOrgs                *bool          `json:"all_orgs"`
+	GrantTypes             *[]string      `json:"grant_types"`
+	Scopes                 *[]string      `json:"scopes"`
+	Audience               *[]string      `json:"audience"`
+	RedirectURIs           *[]string      `json:"redirect_uris"`
+	PostLogoutRedirectURIs *[]string      `json:"post_logout_redirect_uris"`
+	BackchannelLogoutURI   *string        `json:"backchannel_logout_uri"`
+	AllowedOrigins         *[]string      `json:"allowed_origins"`
+	AuthMethod             *string        `json:"token_endpoint_auth_method"`
+	JWKS                   jsontext.Value `json:"jwks"`
+	EndpointAudience       *bool          `json:"allow_token_endpoint_audience"`
+	RequirePKCE            *bool          `json:"require_pkce"`
+	RequirePAR             *bool          `json:"require_par"`
+	RequireDPoP            *bool          `json:"require_dpop"`
+	RequireConsent         *bool          `json:"require_consent"`
+	RotateRefreshTokens    *bool          `json:"rotate_refresh_tokens"`
+	CodeLifetime           *int           `json:"code_lifetime"`
+	ExchangeAudiences      *[]string      `json:"exchange_audiences"`
+	AccessTokenAlg         *string        `json:"access_token_alg"`
+	IDTokenAlg             *string        `json:"id_token_alg"`
+	ClaimsIn               jsontext.Value `json:"claims_in"`
+	ClaimKeys              jsontext.Value `json:"claim_keys"`
+	Disabled               *bool          `json:"disabled"`
 }
 
 func (b clientPatch) change() (auth.ClientChange, error) {
 	change := auth.ClientChange{
-		Name: b.Name, FirstParty: b.FirstParty, AllOrgs: b.AllOrgs, GrantTypes: b.GrantTypes, Scopes: b.Scopes, Audience: b.Audience,
-		AccessTokenAlg: b.AccessTokenAlg, IDTokenAlg: b.IDTokenAlg, Disabled: b.Disabled,
+		Name: b.Name, Type: b.Type, FirstParty: b.FirstParty, AllOrgs: b.AllOrgs, GrantTypes: b.GrantTypes, Scopes: b.Scopes,
+		Audience: b.Audience, RedirectURIs: b.RedirectURIs, PostLogoutRedirectURIs: b.PostLogoutRedirectURIs,
+		BackchannelLogoutURI: b.BackchannelLogoutURI, AllowedOrigins: b.AllowedOrigins, AuthMethod: b.AuthMethod,
+		EndpointAudience: b.EndpointAudience, RequirePKCE: b.RequirePKCE, RequirePAR: b.RequirePAR, RequireDPoP: b.RequireDPoP,
+		RequireConsent: b.RequireConsent, RotateRefreshTokens: b.RotateRefreshTokens, CodeLifetime: b.CodeLifetime,
+		ExchangeAudiences: b.ExchangeAudiences, AccessTokenAlg: b.AccessTokenAlg, IDTokenAlg: b.IDTokenAlg, Disabled: b.Disabled,
 	}
 	var err error
+	if b.JWKS != nil {
+		if b.JWKS.Kind() != '{' {
+			return change, &auth.Error{Code: auth.InvalidRequest, Field: "jwks", Detail: "a JSON Web Key Set, which is an object"}
+		}
+		text := string(b.JWKS)
+		change.KeySet = &text
+	}
 	if change.ClaimsIn, err = nullableList("claims_in", b.ClaimsIn); err != nil {
 		return change, err
 	}
@@ -90,7 +152,8 @@ func nullableList(name string, raw jsontext.Value) (**[]string, error) {
 
 type newClientBody struct {
 	ClientID string `json:"client_id"`
-	Public   bool   `json:"public"`
+	Preset   string `json:"preset"`
+	Public   *bool  `json:"public"`
 	clientPatch
 }
 
@@ -115,7 +178,7 @@ func (d *Dialect) createClient(c echo.Context, caller *auth.Caller) error {
 		return err
 	}
 	client, secret, err := d.Clients.Create(c.Request().Context(), caller, org,
-		auth.NewClient{ID: body.ClientID, Public: body.Public, ClientChange: change})
+		auth.NewClient{ID: body.ClientID, Preset: body.Preset, Public: body.Public, ClientChange: change})
 	if err != nil {
 		return err
 	}
@@ -190,7 +253,11 @@ func (d *Dialect) deleteClient(c echo.Context, caller *auth.Caller) error {
 	if err != nil {
 		return err
 	}
-	if err := d.Clients.Delete(c.Request().Context(), caller, org, id); err != nil {
+	want, err := version(c)
+	if err != nil {
+		return err
+	}
+	if err := d.Clients.Delete(c.Request().Context(), caller, org, id, want); err != nil {
 		return err
 	}
 	return noContent(c)

@@ -10,6 +10,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/authorize"
+	"github.com/claimsmith/claimsmith/auth/factor"
+	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/handlers/problem"
 	"github.com/claimsmith/claimsmith/handlers/request"
 	"github.com/claimsmith/claimsmith/metadata"
@@ -23,6 +26,9 @@ type Dialect struct {
 	Orgs      *auth.Orgs
 	Clients   *auth.Clients
 	APITokens *auth.APITokens
+	Sessions  *session.Service
+	Factors   *factor.Service
+	Authorize *authorize.Service
 	// CursorKey authenticates the cursors of lists.
 	CursorKey []byte
 }

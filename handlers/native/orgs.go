@@ -16,13 +16,16 @@ type orgBody struct {
 	Name         string    `json:"name,omitempty"`
 	Disabled     bool      `json:"disabled"`
 	ClaimsBudget int       `json:"claims_budget"`
+	LogoURL      string    `json:"logo_url,omitempty"`
+	Color        string    `json:"color,omitempty"`
 	CreatedAt    time.Time `json:"created_at"`
 	UpdatedAt    time.Time `json:"updated_at"`
 }
 
 func viewOrg(o *auth.Org) orgBody {
 	return orgBody{
-		Slug: o.Slug, Name: o.Name, Disabled: o.Disabled, ClaimsBudget: o.ClaimsBudget, CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
+		Slug: o.Slug, Name: o.Name, Disabled: o.Disabled, ClaimsBudget: o.ClaimsBudget,
+		LogoURL: o.LogoURL, Color: o.Color, CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
 	}
 }
 
@@ -30,6 +33,8 @@ type orgPatch struct {
 	Name         *string `json:"name"`
 	Disabled     *bool   `json:"disabled"`
 	ClaimsBudget *int    `json:"claims_budget"`
+	LogoURL      *string `json:"logo_url"`
+	Color        *string `json:"color"`
 }
 
 type newOrgBody struct {

@@ -26,6 +26,14 @@ func (d *Dialect) Mount(e *echo.Echo) {
 		{http.MethodDelete, "/api/user/:userId", d.deleteUser},
 		{http.MethodPut, "/api/user/:userId/password", d.setPassword},
 
+		{http.MethodGet, "/api/user/:userId/session", d.listSessions},
+		{http.MethodDelete, "/api/user/:userId/session", d.endEverything},
+		{http.MethodDelete, "/api/user/:userId/session/:sessionId", d.endSession},
+		{http.MethodGet, "/api/user/:userId/factor", d.getFactors},
+		{http.MethodDelete, "/api/user/:userId/factor", d.resetFactors},
+		{http.MethodGet, "/api/user/:userId/consent", d.listConsents},
+		{http.MethodDelete, "/api/user/:userId/consent/:clientId", d.withdrawConsent},
+
 		{http.MethodGet, "/api/org", d.listOrgs},
 		{http.MethodPost, "/api/org", d.createOrg},
 		{http.MethodGet, "/api/org/:org", d.getOrg},

@@ -18,15 +18,17 @@ func quoteBase64(raw string) jsontext.Value {
 }
 
 type userBody struct {
-	ID            string      `json:"id"`
-	Username      string      `json:"username,omitempty"`
-	Email         string      `json:"email,omitempty"`
-	EmailVerified bool        `json:"email_verified"`
-	Orgs          []string    `json:"orgs"`
-	Disabled      bool        `json:"disabled"`
-	Profile       profileBody `json:"profile"`
-	CreatedAt     time.Time   `json:"created_at"`
-	UpdatedAt     time.Time   `json:"updated_at"`
+	ID            string   `json:"id"`
+	Username      string   `json:"username,omitempty"`
+	Email         string   `json:"email,omitempty"`
+	EmailVerified bool     `json:"email_verified"`
+	Orgs          []string `json:"orgs"`
+	Disabled      bool     `json:"disabled"`
+	// PasswordTemporary: he must choose another password before anything else.
+	PasswordTemporary bool        `json:"password_temporary"`
+	Profile           profileBody `json:"profile"`
+	CreatedAt         time.Time   `json:"created_at"`
+	UpdatedAt         time.Time   `json:"updated_at"`
 }
 
 // viewUser shows of the user's organisations only those the caller may see (row A-07).
@@ -39,7 +41,7 @@ func viewUser(caller *auth.Caller, u *auth.User) userBody {
 	}
 	return userBody{
 		ID: u.ID, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified, Orgs: orgs, Disabled: u.Disabled,
-		Profile: viewProfile(&u.Profile), CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
+		PasswordTemporary: u.MustChangePassword, Profile: viewProfile(&u.Profile), CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
 	}
 }
 
@@ -50,6 +52,7 @@ type newUserBody struct {
 	EmailVerified bool         `json:"email_verified"`
 	Password      string       `json:"password"`
 	PasswordHash  string       `json:"password_hash"`
+	Temporary     bool         `json:"temporary"`
 	Profile       profilePatch `json:"profile"`
 }
 
@@ -65,6 +68,7 @@ type userPatch struct {
 type passwordBody struct {
 	Password        string `json:"password"`
 	CurrentPassword string `json:"current_password"`
+	Temporary       bool   `json:"temporary"`
 }
 
 func (d *Dialect) listUsers(c echo.Context, caller *auth.Caller) error {
@@ -90,7 +94,7 @@ func (d *Dialect) createUser(c echo.Context, caller *auth.Caller) error {
 	}
 	n := auth.NewUser{
 		ID: body.ID, Username: body.Username, Email: body.Email, EmailVerified: body.EmailVerified,
-		Password: body.Password, PasswordHash: body.PasswordHash,
+		Password: body.Password, PasswordHash: body.PasswordHash, Temporary: body.Temporary,
 	}
 	body.Profile.apply(&n.Profile)
 	u, err := d.Users.Create(c.Request().Context(), caller, org, n, key)
@@ -168,7 +172,8 @@ func (d *Dialect) setPassword(c echo.Context, caller *auth.Caller) error {
 	if err != nil {
 		return err
 	}
-	if err := d.Users.SetPassword(c.Request().Context(), caller, org, name, body.CurrentPassword, body.Password); err != nil {
+	p := auth.NewPassword{Password: body.Password, Current: body.CurrentPassword, Temporary: body.Temporary}
+	if err := d.Users.SetPassword(c.Request().Context(), caller, org, name, p); err != nil {
 		return err
 	}
 	return noContent(c)

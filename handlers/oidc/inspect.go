@@ -2,44 +2,54 @@ package oidc
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/keys"
 	"github.com/claimsmith/claimsmith/claims"
+	"github.com/claimsmith/claimsmith/handlers/problem"
 	"github.com/claimsmith/claimsmith/handlers/request"
 )
 
-// userInfo takes the token from the header or, by POST, from the form (RFC 6750 §2.1, §2.2), never from the address.
+// userInfo takes the token from the header or, a plain one by POST, from the form (RFC 6750 §2.1, §2.2, RFC 9449 §7.1), never from the
+// address.
 func (d *Dialect) userInfo(c echo.Context) error {
-	token, err := userInfoToken(c.Request())
+	scheme, token, err := userInfoToken(c.Request())
 	if err != nil {
-		return err
+		return problem.AtResource(err, scheme, keys.Algorithms())
 	}
-	t, err := d.Inspector.UserInfo(c.Request().Context(), token)
+	t, err := d.Inspector.UserInfo(c.Request().Context(), scheme, token, d.proof(c))
 	if err != nil {
-		return err
+		return problem.AtResource(err, scheme, keys.Algorithms())
 	}
-	info := claims.UserInfo{Subject: t.User.ID, Org: t.Token.Org, Scope: t.Token.Scope, Profile: auth.StandardProfile(t.User)}
+	info := claims.UserInfo{
+		Subject: t.User.ID, Org: t.Token.Org, Scope: t.Token.Scope, Requested: t.Requested.UserInfo, Profile: auth.StandardProfile(t.User),
+	}
 	info.Revision, info.AppRevision = t.Revisions()
 	return c.JSONBlob(http.StatusOK, info.AppendJSON(nil, t.Entries(auth.InUserInfo)))
 }
 
-func userInfoToken(r *http.Request) (string, error) {
+func userInfoToken(r *http.Request) (scheme, token string, err error) {
 	if _, err := request.Query(r); err != nil {
-		return "", err
+		return request.SchemeBearer, "", err
 	}
-	if r.Method != http.MethodPost || r.Header.Get("Authorization") != "" || r.ContentLength == 0 {
-		return request.Bearer(r)
+	header := r.Header.Get("Authorization") != ""
+	if r.Method != http.MethodPost || r.ContentLength == 0 || header && !request.IsForm(r) {
+		return request.AccessToken(r)
 	}
 	form, err := request.DecodeForm(r)
-	if err != nil {
-		return "", err
+	switch {
+	case err != nil:
+	case header && form.Has("access_token"): // RFC 6750 §2
+		err = &auth.Error{Code: auth.InvalidRequest, Field: "access_token", Detail: "send the access token once, in the header or in the form"}
+	case header:
+		return request.AccessToken(r)
+	case !form.Has("access_token"):
+		err = &request.Error{Code: request.MissingCredentials, Detail: "an access token is required"}
 	}
-	if form.Get("access_token") == "" {
-		return "", &request.Error{Code: request.MissingCredentials, Detail: "an access token is required"}
-	}
-	return form.Get("access_token"), nil
+	return request.SchemeBearer, form.Get("access_token"), err
 }
 
 // introspect answers confidential clients and operators (RFC 7662).
@@ -48,7 +58,7 @@ func (d *Dialect) introspect(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	client, operator, err := d.introspector(c, form.Get("client_id"), form.Get("client_secret"))
+	client, operator, err := d.introspector(c, form)
 	if err != nil {
 		return err
 	}
@@ -64,28 +74,28 @@ func (d *Dialect) introspect(c echo.Context) error {
 	}
 	token := t.Token.AccessToken
 	token.Revision, token.AppRevision = t.Revisions()
-	body := append([]byte(`{"active":true,"token_type":"Bearer",`), token.AppendJSON(nil, t.Entries(auth.InIntrospection))[1:]...)
+	body := append([]byte(`{"active":true,"token_type":"`+t.Type()+`",`), token.AppendJSON(nil, t.Entries(auth.InIntrospection))[1:]...)
 	return c.JSONBlob(http.StatusOK, body)
 }
 
-func (d *Dialect) introspector(c echo.Context, id, secret string) (*auth.Client, *auth.Caller, error) {
+func (d *Dialect) introspector(c echo.Context, form url.Values) (*auth.Client, *auth.Caller, error) {
 	if bearer, err := request.Bearer(c.Request()); err == nil {
 		operator, err := d.Callers.Resolve(c.Request().Context(), bearer)
 		return nil, operator, err
 	}
-	client, err := d.client(c, id, secret)
+	client, err := d.client(c, form)
 	if err == nil && client.Public() {
 		err = &auth.Error{Code: auth.InvalidClient, Detail: "a public client may not introspect tokens"}
 	}
 	return client, nil, err
 }
 
-func (d *Dialect) client(c echo.Context, id, secret string) (*auth.Client, error) {
-	id, secret, err := clientCredentials(c.Request(), id, secret)
+func (d *Dialect) client(c echo.Context, form url.Values) (*auth.Client, error) {
+	credentials, err := formCredentials(c.Request(), form)
 	if err != nil {
 		return nil, err
 	}
-	return d.Dispatcher.Authenticate(c.Request().Context(), id, secret)
+	return d.Dispatcher.Authenticate(c.Request().Context(), credentials)
 }
 
 // revoke answers 200 also where there was nothing to revoke (RFC 7009 §2.2).
@@ -94,7 +104,7 @@ func (d *Dialect) revoke(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := d.client(c, form.Get("client_id"), form.Get("client_secret"))
+	client, err := d.client(c, form)
 	if err != nil {
 		return err
 	}

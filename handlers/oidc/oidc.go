@@ -1,5 +1,6 @@
-// Package oidc is the OAuth 2.0 and OpenID Connect dialect: login and token endpoint, keys, discovery, userinfo, introspection
-// and revocation. It only translates; the rules are in auth and auth/grant.
+// Package oidc is what applications speak of OAuth 2.0 and OpenID Connect: login and token endpoint, pushed and device authorization
+// requests, keys, discovery, userinfo, introspection and revocation. What a browser shows is in handlers/console. It only translates;
+// the rules are in auth, auth/grant and auth/authorize.
 package oidc
 
 import (
@@ -10,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/authorize"
 	"github.com/claimsmith/claimsmith/auth/grant"
 	"github.com/claimsmith/claimsmith/auth/keys"
 	"github.com/claimsmith/claimsmith/handlers/problem"
@@ -19,24 +21,39 @@ import (
 type Dialect struct {
 	Issuer     string
 	Dispatcher *grant.Dispatcher
+	Authorize  *authorize.Service
 	Inspector  *auth.Inspector
 	Callers    *auth.Callers
+	Registry   *auth.Registry
 	Keys       *keys.Ring
 	// KeysMaxAge is how long verifiers may cache the key set.
 	KeysMaxAge time.Duration
+	// UILocales are the languages of the pages.
+	UILocales []string
 }
 
-// Paths of the endpoints, below the issuer.
+// TokenPath is where the token endpoint is, below the issuer.
+const TokenPath = "/oauth/token"
+
+// Paths of the other endpoints.
 const (
 	pathLogin         = "/login"
-	pathToken         = "/oauth/token"
 	pathConnectToken  = "/connect/token" // where seed 002's clients look for it
 	pathUserInfo      = "/oauth/userinfo"
 	pathIntrospection = "/oauth/introspect"
 	pathRevocation    = "/oauth/revoke"
+	pathPushed        = "/oauth/par"
+	pathDevice        = "/oauth/device"
 	pathKeys          = "/.well-known/jwks.json"
 	pathOpenID        = "/.well-known/openid-configuration"
 	pathOAuth         = "/.well-known/oauth-authorization-server"
+)
+
+// Paths of pages, which are handlers/console's.
+const (
+	pathAuthorization = "/oauth/authorize"
+	pathLogout        = "/oauth/logout"
+	pathDevicePage    = "/device"
 )
 
 // Name implements handlers.Dialect.
@@ -50,15 +67,16 @@ func (d *Dialect) Prefixes() []string {
 // Mount implements handlers.Dialect. This is the list of what the dialect serves.
 func (d *Dialect) Mount(e *echo.Echo) {
 	e.Add(http.MethodPost, pathLogin, d.login)
-	e.Add(http.MethodPost, pathToken, d.token)
-	e.Add(http.MethodPost, pathConnectToken, d.token)
-	e.Add(http.MethodGet, pathUserInfo, d.userInfo)
-	e.Add(http.MethodPost, pathUserInfo, d.userInfo)
+	d.share(e, TokenPath, d.token, http.MethodPost)
+	d.share(e, pathConnectToken, d.token, http.MethodPost)
+	d.share(e, pathPushed, d.push, http.MethodPost)
+	e.Add(http.MethodPost, pathDevice, d.beginDevice)
+	d.share(e, pathUserInfo, d.userInfo, http.MethodGet, http.MethodPost)
 	e.Add(http.MethodPost, pathIntrospection, d.introspect)
-	e.Add(http.MethodPost, pathRevocation, d.revoke)
-	e.Add(http.MethodGet, pathKeys, d.keySet)
-	e.Add(http.MethodGet, pathOpenID, d.discovery)
-	e.Add(http.MethodGet, pathOAuth, d.discovery)
+	d.share(e, pathRevocation, d.revoke, http.MethodPost)
+	d.share(e, pathKeys, d.keySet, http.MethodGet)
+	d.share(e, pathOpenID, d.discovery, http.MethodGet)
+	d.share(e, pathOAuth, d.discovery, http.MethodGet)
 }
 
 // RenderError implements handlers.Dialect with the error response of RFC 6749 §5.2, also for what the router refuses.

@@ -19,6 +19,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/claimsmith/claimsmith/handlers"
+	"github.com/claimsmith/claimsmith/handlers/console"
 	"github.com/claimsmith/claimsmith/handlers/native"
 	"github.com/claimsmith/claimsmith/handlers/oidc"
 	"github.com/claimsmith/claimsmith/handlers/openapi"
@@ -43,7 +44,7 @@ func load(t *testing.T) *openapi3.T {
 func TestDocumentHasEveryRoute(t *testing.T) {
 	mounted := []string{"GET /healthz", "GET /readyz"} // of package handlers itself
 	e := echo.New()
-	for _, d := range []handlers.Dialect{new(native.Dialect), new(oidc.Dialect), new(openapi.Dialect)} {
+	for _, d := range []handlers.Dialect{new(native.Dialect), new(oidc.Dialect), new(console.Dialect), new(openapi.Dialect)} {
 		d.Mount(e)
 	}
 	parameter := regexp.MustCompile(`:(\w+)`)

@@ -34,6 +34,23 @@ const (
 	Unauthenticated      Code = "unauthenticated"
 	AccessDenied         Code = "access_denied"
 	InsufficientScope    Code = "insufficient_scope"
+
+	UnsupportedResponseType Code = "unsupported_response_type"
+	LoginRequired           Code = "login_required"
+	ConsentRequired         Code = "consent_required"
+	InteractionRequired     Code = "interaction_required"
+	AccountRequired         Code = "account_selection_required"
+	RequestNotSupported     Code = "request_not_supported"
+	RequestURINotSupported  Code = "request_uri_not_supported"
+	InvalidRequestURI       Code = "invalid_request_uri"
+	UnmetAuthentication     Code = "unmet_authentication_requirements"
+	InvalidTarget           Code = "invalid_target"
+	AuthorizationPending    Code = "authorization_pending"
+	SlowDown                Code = "slow_down"
+	ExpiredToken            Code = "expired_token"
+	InvalidProof            Code = "invalid_dpop_proof"
+	SecondFactorRequired    Code = "second_factor_required"
+
 	NotFound             Code = "not_found"
 	MethodNotAllowed     Code = "method_not_allowed"
 	NotAcceptable        Code = "not_acceptable"
@@ -59,6 +76,23 @@ var statuses = map[Code]int{
 	Unauthenticated:      http.StatusUnauthorized,
 	AccessDenied:         http.StatusForbidden,
 	InsufficientScope:    http.StatusForbidden,
+
+	UnsupportedResponseType: http.StatusBadRequest,
+	LoginRequired:           http.StatusBadRequest,
+	ConsentRequired:         http.StatusBadRequest,
+	InteractionRequired:     http.StatusBadRequest,
+	AccountRequired:         http.StatusBadRequest,
+	RequestNotSupported:     http.StatusBadRequest,
+	RequestURINotSupported:  http.StatusBadRequest,
+	InvalidRequestURI:       http.StatusBadRequest,
+	UnmetAuthentication:     http.StatusBadRequest,
+	InvalidTarget:           http.StatusBadRequest,
+	AuthorizationPending:    http.StatusBadRequest, // RFC 8628 §3.5, as the two below
+	SlowDown:                http.StatusBadRequest,
+	ExpiredToken:            http.StatusBadRequest,
+	InvalidProof:            http.StatusBadRequest, // RFC 9449 §5; AtResource has that of §7.1
+	SecondFactorRequired:    http.StatusUnauthorized,
+
 	NotFound:             http.StatusNotFound,
 	MethodNotAllowed:     http.StatusMethodNotAllowed,
 	NotAcceptable:        http.StatusNotAcceptable,

@@ -44,7 +44,7 @@ func TestOf(t *testing.T) {
 
 		{"metadata invalid", &metadata.Error{Code: metadata.Invalid, Field: "theme", Detail: "d", Err: cause}, 400, "invalid_request", "d", "theme", 400, "invalid_request"},
 		{"metadata not found", &metadata.Error{Code: metadata.NotFound, Detail: "d", Err: cause}, 404, "not_found", "d", "", 404, "invalid_request"},
-		{"metadata forbidden", &metadata.Error{Code: metadata.Forbidden, Detail: "d", Err: cause}, 403, "access_denied", "d", "", 403, "access_denied"},
+		{"metadata forbidden", &metadata.Error{Code: metadata.Forbidden, Detail: "d", Err: cause}, 403, "access_denied", "d", "", 400, "access_denied"},
 		{"metadata conflict", &metadata.Error{Code: metadata.Conflict, Detail: "d", Err: cause}, 409, "conflict", "d", "", 409, "invalid_request"},
 		{"metadata precondition", &metadata.Error{Code: metadata.PreconditionFailed, Detail: "d", Err: cause}, 412, "precondition_failed", "d", "", 412, "invalid_request"},
 		{"metadata limit", &metadata.Error{Code: metadata.LimitExceeded, Detail: "d", Err: cause}, 422, "limit_exceeded", "d", "", 422, "invalid_request"},
@@ -57,7 +57,7 @@ func TestOf(t *testing.T) {
 		{"auth unauthorized client", &auth.Error{Code: auth.UnauthorizedClient, Detail: "d", Err: cause}, 400, "unauthorized_client", "d", "", 400, "unauthorized_client"},
 		{"auth grant type", &auth.Error{Code: auth.UnsupportedGrantType, Detail: "d", Err: cause}, 400, "unsupported_grant_type", "d", "", 400, "unsupported_grant_type"},
 		{"auth scope", &auth.Error{Code: auth.InvalidScope, Detail: "d", Err: cause}, 400, "invalid_scope", "d", "", 400, "invalid_scope"},
-		{"auth denied", &auth.Error{Code: auth.AccessDenied, Detail: "d", Err: cause}, 403, "access_denied", "d", "", 403, "access_denied"},
+		{"auth denied", &auth.Error{Code: auth.AccessDenied, Detail: "d", Err: cause}, 403, "access_denied", "d", "", 400, "access_denied"},
 		{"auth credentials", &auth.Error{Code: auth.InvalidCredentials, Detail: "d", Err: cause}, 401, "invalid_credentials", "d", "", 400, "invalid_grant"},
 		{"auth bearer", &auth.Error{Code: auth.Unauthenticated, Detail: "d", Err: cause}, 401, "unauthenticated", "d", "", 401, "invalid_token"},
 		{"auth not found", &auth.Error{Code: auth.NotFound, Detail: "d", Err: cause}, 404, "not_found", "d", "", 404, "invalid_request"},
@@ -66,6 +66,21 @@ func TestOf(t *testing.T) {
 		{"auth throttled", &auth.Error{Code: auth.Throttled, Detail: "d", Err: cause}, 429, "throttled", "d", "", 429, "temporarily_unavailable"},
 		{"auth busy", &auth.Error{Code: auth.Busy, Detail: "d", Err: cause}, 503, "busy", "d", "", 503, "temporarily_unavailable"},
 		{"auth unavailable", &auth.Error{Code: auth.Unavailable, Detail: "d", Err: cause}, 503, "unavailable", "d", "", 503, "temporarily_unavailable"},
+		{"auth response type", &auth.Error{Code: auth.UnsupportedResponseType, Detail: "d", Err: cause}, 400, "unsupported_response_type", "d", "", 400, "unsupported_response_type"},
+		{"auth login", &auth.Error{Code: auth.LoginRequired, Detail: "d", Err: cause}, 400, "login_required", "d", "", 400, "login_required"},
+		{"auth consent", &auth.Error{Code: auth.ConsentRequired, Detail: "d", Err: cause}, 400, "consent_required", "d", "", 400, "consent_required"},
+		{"auth interaction", &auth.Error{Code: auth.InteractionRequired, Detail: "d", Err: cause}, 400, "interaction_required", "d", "", 400, "interaction_required"},
+		{"auth account", &auth.Error{Code: auth.AccountRequired, Detail: "d", Err: cause}, 400, "account_selection_required", "d", "", 400, "account_selection_required"},
+		{"auth request object", &auth.Error{Code: auth.RequestNotSupported, Detail: "d", Err: cause}, 400, "request_not_supported", "d", "", 400, "request_not_supported"},
+		{"auth foreign request_uri", &auth.Error{Code: auth.RequestURINotSupported, Detail: "d", Err: cause}, 400, "request_uri_not_supported", "d", "", 400, "request_uri_not_supported"},
+		{"auth request_uri", &auth.Error{Code: auth.InvalidRequestURI, Detail: "d", Err: cause}, 400, "invalid_request_uri", "d", "", 400, "invalid_request_uri"},
+		{"auth unmet", &auth.Error{Code: auth.UnmetAuthentication, Detail: "d", Err: cause}, 400, "unmet_authentication_requirements", "d", "", 400, "unmet_authentication_requirements"},
+		{"auth target", &auth.Error{Code: auth.InvalidTarget, Detail: "d", Err: cause}, 400, "invalid_target", "d", "", 400, "invalid_target"},
+		{"auth pending", &auth.Error{Code: auth.AuthorizationPending, Detail: "d", Err: cause}, 400, "authorization_pending", "d", "", 400, "authorization_pending"},
+		{"auth slow down", &auth.Error{Code: auth.SlowDown, Detail: "d", Err: cause}, 400, "slow_down", "d", "", 400, "slow_down"},
+		{"auth expired", &auth.Error{Code: auth.ExpiredToken, Detail: "d", Err: cause}, 400, "expired_token", "d", "", 400, "expired_token"},
+		{"auth proof", &auth.Error{Code: auth.InvalidProof, Detail: "d", Err: cause}, 400, "invalid_dpop_proof", "d", "", 400, "invalid_dpop_proof"},
+		{"auth second factor", &auth.Error{Code: auth.SecondFactorRequired, Field: "otp", Detail: "d", Err: cause}, 401, "second_factor_required", "d", "otp", 400, "invalid_grant"},
 		{"auth, unknown code", &auth.Error{Code: "new", Field: "x", Detail: canary, Err: cause}, 500, "internal", "", "", 500, "server_error"},
 
 		{"the outermost decides", &auth.Error{Code: auth.Unavailable, Detail: "d", Err: &metadata.Error{Code: metadata.NotFound, Detail: canary}}, 503, "unavailable", "d", "", 503, "temporarily_unavailable"},
@@ -161,6 +176,19 @@ func TestWriteOAuth(t *testing.T) {
 	}
 }
 
+// Two errors of the router have one code in OAuth, so it is the description that tells them apart.
+func TestOAuthDescribesTheRouter(t *testing.T) {
+	for err, want := range map[error]string{
+		echo.ErrNotFound:         "there is nothing at this path",
+		echo.ErrMethodNotAllowed: "this method is not allowed here; the Allow header names those that are",
+		&request.Error{Code: request.NoSuchPath, Detail: "no such key"}: "no such key",
+	} {
+		if _, body := problem.OAuth(err); body.Description != want {
+			t.Errorf("%v is described by %q, want %q", err, body.Description, want)
+		}
+	}
+}
+
 func TestChallenges(t *testing.T) {
 	for _, test := range []struct {
 		err  error
@@ -177,6 +205,38 @@ func TestChallenges(t *testing.T) {
 		if got := problem.Of(test.err).Challenge; got != test.want {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)
 		}
+	}
+}
+
+// A resource that takes bound tokens as well says so, and in the scheme that failed (RFC 9449 §7.1).
+func TestAtResource(t *testing.T) {
+	algs := []string{"ES256", "RS256"}
+	for _, test := range []struct {
+		err    error
+		scheme string
+		status int
+		want   string
+	}{
+		{&request.Error{Code: request.MissingCredentials}, "Bearer", 401, `Bearer, DPoP algs="ES256 RS256"`},
+		{&auth.Error{Code: auth.Unauthenticated}, "Bearer", 401, `Bearer error="invalid_token", DPoP algs="ES256 RS256"`},
+		{&auth.Error{Code: auth.Unauthenticated}, "DPoP", 401, `DPoP error="invalid_token", algs="ES256 RS256"`},
+		{&request.Error{Code: request.InvalidToken}, "DPoP", 401, `DPoP error="invalid_token", algs="ES256 RS256"`},
+		{&auth.Error{Code: auth.InvalidProof}, "DPoP", 401, `DPoP error="invalid_dpop_proof", algs="ES256 RS256"`},
+		{&auth.Error{Code: auth.InsufficientScope}, "Bearer", 403, `Bearer error="insufficient_scope"`},
+		{&auth.Error{Code: auth.InsufficientScope}, "DPoP", 403, `DPoP error="insufficient_scope", algs="ES256 RS256"`},
+		{&request.Error{Code: request.Malformed}, "DPoP", 400, ``},
+	} {
+		w := httptest.NewRecorder()
+		if err := problem.Of(problem.AtResource(test.err, test.scheme, algs)).WriteOAuth(w); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Header().Get("WWW-Authenticate"); w.Code != test.status || got != test.want {
+			t.Errorf("%v: %d %q, want %d %q", test.err, w.Code, got, test.status, test.want)
+		}
+	}
+	cause := &auth.Error{Code: auth.Unavailable, Err: errors.New(canary)}
+	if err := problem.AtResource(cause, "DPoP", algs); !errors.Is(err, cause) {
+		t.Errorf("the log would not get the cause, but %v", err)
 	}
 }
 

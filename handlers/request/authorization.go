@@ -14,7 +14,7 @@ const maxToken = 16 << 10
 // when there is none of the scheme Bearer, with InvalidToken when the text cannot be a token, and with Malformed when there are
 // several headers. The token is a secret and is not verified here.
 func Bearer(r *http.Request) (string, error) {
-	token, present, err := credentials(r, "Bearer")
+	token, present, err := credentials(r, SchemeBearer)
 	switch {
 	case err != nil:
 		return "", err
@@ -24,6 +24,28 @@ func Bearer(r *http.Request) (string, error) {
 		return "", &Error{Code: InvalidToken, Detail: "the bearer token is not valid"}
 	}
 	return token, nil
+}
+
+// Schemes an access token is presented with.
+const (
+	SchemeBearer = "Bearer" // RFC 6750 §2.1
+	SchemeDPoP   = "DPoP"   // RFC 9449 §7.1
+)
+
+// AccessToken is Bearer for resources that take tokens bound to a key as well. scheme is the one that was used, the plain one where
+// there was none.
+func AccessToken(r *http.Request) (scheme, token string, err error) {
+	token, present, err := credentials(r, SchemeDPoP)
+	switch {
+	case err != nil:
+		return SchemeBearer, "", err
+	case !present:
+		token, err = Bearer(r)
+		return SchemeBearer, token, err
+	case !isToken68(token):
+		return SchemeDPoP, "", &Error{Code: InvalidToken, Detail: "the access token is not valid"}
+	}
+	return SchemeDPoP, token, nil
 }
 
 // Basic returns the client credentials of the Authorization header, both halves form-decoded (RFC 6749 §2.3.1). present is false

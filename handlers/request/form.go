@@ -14,6 +14,11 @@ const (
 	maxParameters = 100
 )
 
+var formType = []string{"application/x-www-form-urlencoded"}
+
+// IsForm reports whether the body of a request is what DecodeForm reads.
+func IsForm(r *http.Request) bool { return isMediaType(r.Header.Values("Content-Type"), formType) }
+
 // DecodeForm reads the parameters of an OAuth request from its body alone: application/x-www-form-urlencoded, at most 64 KiB,
 // at most 100 parameters, none of them twice (RFC 6749 §3.2). A request that has a query as well is refused, because secrets
 // in an address end up in logs. A parameter without a value is left out, as if it had not been sent (RFC 6749 §3.2).
@@ -23,20 +28,28 @@ func DecodeForm(r *http.Request) (url.Values, error) {
 	if r.URL.RawQuery != "" {
 		return nil, malformed("", "parameters must be sent in the body, not in the address")
 	}
-	body, err := readBody(r, maxFormBody, []string{"application/x-www-form-urlencoded"})
+	form, err := readForm(r)
 	if err != nil {
 		return nil, err
 	}
-	form, err := parsePairs(string(body))
+	dropEmpty(form)
+	return form, nil
+}
+
+func readForm(r *http.Request) (url.Values, error) {
+	body, err := readBody(r, maxFormBody, formType)
 	if err != nil {
 		return nil, err
 	}
+	return parsePairs(string(body))
+}
+
+func dropEmpty(form url.Values) {
 	for name, values := range form {
 		if values[0] == "" {
 			delete(form, name)
 		}
 	}
-	return form, nil
 }
 
 // Query reads the query of a request. Only the allowed parameters may appear, each at most once.

@@ -58,6 +58,36 @@ func TestBearer(t *testing.T) {
 	}
 }
 
+func TestAccessToken(t *testing.T) {
+	longest := strings.Repeat("a", 16<<10)
+	tests := []struct {
+		headers       []string
+		scheme, token string
+		code          request.Code
+	}{
+		{[]string{"Bearer a.b.c"}, "Bearer", "a.b.c", ""},
+		{[]string{"DPoP a.b.c"}, "DPoP", "a.b.c", ""},
+		{[]string{"dpop   a.b.c"}, "DPoP", "a.b.c", ""},
+		{[]string{"DPoP " + longest}, "DPoP", longest, ""},
+		{nil, "Bearer", "", request.MissingCredentials},
+		{[]string{"Basic YTpi"}, "Bearer", "", request.MissingCredentials},
+		{[]string{"DPoPa.b.c"}, "Bearer", "", request.MissingCredentials},
+		{[]string{"Bearer"}, "Bearer", "", request.InvalidToken},
+		{[]string{"DPoP"}, "DPoP", "", request.InvalidToken},
+		{[]string{"DPoP a b"}, "DPoP", "", request.InvalidToken},
+		{[]string{"DPoP a, Bearer b"}, "DPoP", "", request.InvalidToken},
+		{[]string{"DPoP a" + longest}, "DPoP", "", request.InvalidToken},
+		{[]string{"DPoP a", "Bearer a"}, "Bearer", "", request.Malformed},
+		{[]string{"DPoP a", "DPoP a"}, "Bearer", "", request.Malformed},
+	}
+	for _, test := range tests {
+		scheme, token, err := request.AccessToken(withHeader("Authorization", test.headers...))
+		if scheme != test.scheme || token != test.token || codeOf(err) != test.code {
+			t.Errorf("%.60q: %s %.20q, %v", test.headers, scheme, token, err)
+		}
+	}
+}
+
 func TestBasic(t *testing.T) {
 	encode := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
 	tests := []struct {

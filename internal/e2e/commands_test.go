@@ -19,7 +19,8 @@ func TestHelpMentionsEveryCommand(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
-	commands := []string{"dev", "serve", "bootstrap", "keys list", "keys rotate", "keys withdraw", "health"}
+	commands := []string{"dev", "serve", "bootstrap", "keys list", "keys rotate", "keys withdraw", "health", "clients create",
+		"clients list", "clients show", "clients update", "clients delete"}
 	for _, command := range commands {
 		if !regexp.MustCompile(`(?m)^ +` + command + `\b`).MatchString(help) {
 			t.Errorf("--help does not mention %s:\n%s", command, help)
@@ -191,6 +192,27 @@ func TestHealthTellsByItsExitCode(t *testing.T) {
 	if code, _, _ := run(t, nil, "health", "--addr", silent(t), "--health-timeout", "200ms"); code != 1 {
 		t.Errorf("no answer: exit code %d", code)
 	}
+}
+
+// The commands on clients go over the API of a running server, as anybody's would.
+func TestClientsOfARunningServer(t *testing.T) {
+	t.Parallel()
+	s := dev(t)
+	settings := []string{"CLAIMSMITH_URL=" + s.url, "CLAIMSMITH_TOKEN=" + devOperator}
+	code, stdout, stderr := run(t, settings, "clients", "create", "shop", "--preset=web", "--redirect-uri=https://shop.example/cb")
+	if code != 0 || stderr != "" || !strings.Contains(stdout, "cs_cs_") || !strings.Contains(stdout, "Warning no_par") {
+		t.Fatalf("create: exit code %d, %q\n%s", code, stderr, stdout)
+	}
+	if code, stdout, _ := run(t, settings, "clients", "list"); code != 0 || !regexp.MustCompile(`(?m)^shop +.*no_par`).MatchString(stdout) {
+		t.Errorf("list: exit code %d\n%s", code, stdout)
+	}
+	if code, _, stderr := run(t, settings, "clients", "delete", "shop"); code != 1 || !strings.Contains(stderr, "--yes") {
+		t.Errorf("delete without a terminal: exit code %d, %q", code, stderr)
+	}
+	if code, _, stderr := run(t, settings, "clients", "delete", "shop", "--yes"); code != 0 {
+		t.Errorf("delete: exit code %d, %q", code, stderr)
+	}
+	s.get("/api/client/shop", devOperator).want(t, http.StatusNotFound)
 }
 
 // silent returns the address of a listener that answers nothing.

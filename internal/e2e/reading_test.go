@@ -34,21 +34,7 @@ func issue(t *testing.T) (s *server, access, id string) {
 // The Node program of docs/reading-claims.md prints the claims of an access token and refuses everything else.
 func TestReadingClaimsInNode(t *testing.T) {
 	t.Parallel()
-	modules, err := filepath.Abs("node_modules")
-	if err != nil {
-		t.Fatal(err)
-	}
-	node, err := exec.LookPath("node")
-	if err == nil {
-		_, err = os.Stat(filepath.Join(modules, "jose"))
-	}
-	if err != nil {
-		missing := t.Skipf
-		if os.Getenv("CLAIMSMITH_TEST_REQUIRE_NODE") == "1" {
-			missing = t.Fatalf
-		}
-		missing("needs node and npm --prefix internal/e2e ci: %v", err)
-	}
+	node, modules := needNode(t, "jose")
 	dir := t.TempDir()
 	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)

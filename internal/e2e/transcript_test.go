@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp/totp"
+
 	"github.com/claimsmith/claimsmith/handlers/openapi/openapitest"
 )
 
@@ -29,7 +31,9 @@ type transcript struct {
 	known map[string]string
 	// standing are the headers of the * lines read so far.
 	standing http.Header
-	changed  bool
+	// kinds are those of placeholders that were just learned, to be written down with them.
+	kinds   map[string]string
+	changed bool
 }
 
 // exchange is one request of a transcript with the answer it expects.
@@ -48,7 +52,8 @@ func readTranscript(t *testing.T, name string, known map[string]string) *transcr
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &transcript{path: path, lines: strings.Split(string(text), "\n"), known: maps.Clone(known), standing: http.Header{}}
+	return &transcript{path: path, lines: strings.Split(string(text), "\n"), known: maps.Clone(known),
+		standing: http.Header{}, kinds: map[string]string{}}
 }
 
 // play sends every request to a server, in order, and compares what comes back.
@@ -68,6 +73,7 @@ func (tr *transcript) play(t *testing.T, url string) {
 		x := tr.exchangeAt(n)
 		actual, fault := tr.try(t, url, x)
 		if fault != "" && *update {
+			tr.learn(x, actual)
 			written = append(append(written, tr.lines[kept:x.first]...), tr.describe(actual)...)
 			kept, tr.changed = x.end, true
 		} else if fault != "" {
@@ -112,17 +118,22 @@ type message struct {
 
 func parseMessage(lines []string) message {
 	m := message{header: http.Header{}}
-	for n, line := range lines {
-		switch {
-		case n == 0:
-			m.start = line
-		case line == "":
+	for n := 0; n < len(lines); n++ {
+		if lines[n] == "" {
 			m.body = join(lines[n+1:])
-			return m
-		default:
-			name, value, _ := strings.Cut(line, ": ")
-			m.header.Add(name, value)
+			break
 		}
+		first := n
+		for n+1 < len(lines) && strings.HasPrefix(lines[n+1], " ") {
+			n++
+		}
+		line := join(lines[first : n+1])
+		if first == 0 {
+			m.start = line
+			continue
+		}
+		name, value, _ := strings.Cut(line, ": ")
+		m.header.Add(name, value)
 	}
 	return m
 }
@@ -255,8 +266,9 @@ func decode(token string) (message, error) {
 }
 
 var (
-	placeholder = regexp.MustCompile(`\{\{([A-Za-z_][A-Za-z0-9_]*)(?::(time|seconds|any))?\}\}`)
+	placeholder = regexp.MustCompile(`\{\{([A-Za-z_][A-Za-z0-9_]*)(?::(time|seconds|any|new))?\}\}`)
 	repetition  = regexp.MustCompile(`\{\{(\d+)\*([^}]+)\}\}`)
+	oneTime     = regexp.MustCompile(`\{\{otp\(([a-z_]+)\)\}\}`)
 	rawByte     = regexp.MustCompile(`\{\{0x([0-9a-f]{2})\}\}`)
 )
 
@@ -267,6 +279,14 @@ func (tr *transcript) fill(text string) string {
 			return value
 		}
 		return p
+	})
+	text = oneTime.ReplaceAllStringFunc(text, func(p string) string {
+		key := strings.ReplaceAll(tr.known[oneTime.FindStringSubmatch(p)[1]], " ", "")
+		code, err := totp.GenerateCode(key, time.Now())
+		if err != nil {
+			return p
+		}
+		return code
 	})
 	text = repetition.ReplaceAllStringFunc(text, func(p string) string {
 		parts := repetition.FindStringSubmatch(p)
@@ -281,17 +301,22 @@ func (tr *transcript) fill(text string) string {
 
 // kinds are what a placeholder of each kind can stand for.
 var kinds = map[string]string{
-	"": `([A-Za-z0-9_.~+/=-]+)`, "time": `(\d{4}-\d\d-\d\dT[0-9:.]+Z)`, "seconds": `(\d+)`, "any": `((?s:.+))`,
+	"": `([A-Za-z0-9_.~+/=-]+)`, "time": `(\d{4}-\d\d-\d\dT[0-9:.]+Z)`, "seconds": `(\d+)`, "any": `((?s:.+?))`,
+	"new": `([A-Za-z0-9_.~+/=-]+)`,
 }
 
 // match compares a text with what was expected, and takes over the placeholders it finds.
 func (tr *transcript) match(want, got string) (fault string) {
 	pattern, names, last := "", [][]string(nil), 0
 	kindOf := map[string]string{}
+	literal := regexp.QuoteMeta
+	if strings.HasPrefix(got, page) {
+		literal = func(s string) string { return strings.ReplaceAll(regexp.QuoteMeta(s), "…", ".*?") }
+	}
 	for _, at := range placeholder.FindAllStringSubmatchIndex(want, -1) {
 		found := placeholder.FindStringSubmatch(want[at[0]:at[1]])
-		pattern += regexp.QuoteMeta(want[last:at[0]])
-		if value, ok := tr.known[found[1]]; ok {
+		pattern += literal(want[last:at[0]])
+		if value, ok := tr.known[found[1]]; ok && found[2] != "new" && kindOf[found[1]] == "" {
 			pattern += regexp.QuoteMeta(value)
 		} else {
 			if found[2] != "" {
@@ -302,7 +327,7 @@ func (tr *transcript) match(want, got string) (fault string) {
 		}
 		last = at[1]
 	}
-	values := regexp.MustCompile(`^(?s:` + pattern + regexp.QuoteMeta(want[last:]) + `)$`).FindStringSubmatch(got)
+	values := regexp.MustCompile(`^(?s:` + pattern + literal(want[last:]) + `)$`).FindStringSubmatch(got)
 	if values == nil {
 		return fmt.Sprintf("got\n%s\nwant\n%s", shorten(got), shorten(tr.fill(want)))
 	}
@@ -320,6 +345,9 @@ func (tr *transcript) match(want, got string) (fault string) {
 	maps.Copy(tr.known, taken)
 	return ""
 }
+
+// page is how one begins that is for people. Of those the transcripts show what matters to a program, with … for the rest.
+const page = "<!DOCTYPE html>"
 
 func isNow(kind, value string) bool {
 	now := time.Now()

@@ -66,6 +66,8 @@ type checker struct {
 
 var checkers sync.Map // by issuer: loading takes longer than most tests
 
+func init() { openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder) }
+
 func load(issuer string) (*checker, error) {
 	loaded, _ := checkers.LoadOrStore(issuer, sync.OnceValues(func() (*checker, error) {
 		text, err := openapi.Document(issuer)
@@ -112,14 +114,21 @@ func (c *checker) check(e *exchange) error {
 	return nil
 }
 
-// pages are for people and not part of the API.
-const pages = "/docs"
+// description is a page for people and not part of the API.
+const description = "/docs"
+
+// pages are the prefixes of those a login passes through, whose errors are pages too.
+var pages = []string{"/oauth/authorize", "/oauth/logout", "/signin", "/consent", "/device", "/account", "/static", "/brand"}
+
+func below(path string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+"/") })
+}
 
 // checkUnknown is about a request that the document has no operation for: there is no answer but an error, in the dialect's form.
 func (c *checker) checkUnknown(e *exchange) error {
 	path, status, h := e.request.URL.Path, e.response.Code, e.response.Header()
 	switch {
-	case path == pages || strings.HasPrefix(path, pages+"/"):
+	case below(path, description):
 		return nil
 	case e.request.Method == http.MethodOptions && status == http.StatusNoContent && h.Get("Allow") != "":
 		return nil
@@ -129,10 +138,11 @@ func (c *checker) checkUnknown(e *exchange) error {
 		return errors.New("header Allow is missing")
 	}
 	name, mediaType := "Problem", "application/problem+json"
-	for _, prefix := range []string{"/login", "/oauth", "/connect", "/.well-known"} {
-		if path == prefix || strings.HasPrefix(path, prefix+"/") {
-			name, mediaType = "OAuthError", "application/json"
-		}
+	switch {
+	case below(path, pages...):
+		name, mediaType = "Page", "text/html; charset=UTF-8"
+	case below(path, "/login", "/oauth", "/connect", "/.well-known"):
+		name, mediaType = "OAuthError", "application/json"
 	}
 	if got := h.Get("Content-Type"); got != mediaType {
 		return fmt.Errorf("the error has media type %q", got)
@@ -200,7 +210,7 @@ func checkRequest(e *exchange, input *openapi3filter.RequestValidationInput) err
 			input.Route.Operation.Parameters.GetByInAndName(in, name) != nil
 	}
 	for name := range input.QueryParams {
-		if !describes(openapi3.ParameterInQuery, name) {
+		if !describes(openapi3.ParameterInQuery, name) && !takesAny(input.Route.Operation) {
 			return fmt.Errorf("query parameter %s is not described", name)
 		}
 	}
@@ -212,10 +222,17 @@ func checkRequest(e *exchange, input *openapi3filter.RequestValidationInput) err
 	return openapi3filter.ValidateRequest(context.Background(), input)
 }
 
+// takesAny reports whether an operation passes over query parameters it does not know: one that is an object with any members.
+func takesAny(o *openapi3.Operation) bool {
+	return slices.ContainsFunc(o.Parameters, func(p *openapi3.ParameterRef) bool {
+		return p.Value.In == openapi3.ParameterInQuery && p.Value.Schema.Value.Type.Is(openapi3.TypeObject)
+	})
+}
+
 // hasCredentials reports whether the request has credentials of the scheme. Whether they stand the server has decided.
 func hasCredentials(_ context.Context, input *openapi3filter.AuthenticationInput) error {
 	scheme, _, _ := strings.Cut(input.RequestValidationInput.Request.Header.Get("Authorization"), " ")
-	if !slices.Contains([]string{"bearer", "basic"}, input.SecurityScheme.Scheme) || !strings.EqualFold(scheme, input.SecurityScheme.Scheme) {
+	if !slices.Contains([]string{"bearer", "basic", "dpop"}, input.SecurityScheme.Scheme) || !strings.EqualFold(scheme, input.SecurityScheme.Scheme) {
 		return fmt.Errorf("no %s credentials", input.SecurityScheme.Scheme)
 	}
 	return nil

@@ -46,6 +46,8 @@ const (
 	entry     = `{"key":"theme","value":null,"profileClaim":true}`
 	notFound  = `{"type":"about:blank","title":"Not Found","status":404,"code":"not_found","traceId":"T"}`
 	bearer    = "Authorization: Bearer cs_at_x\n"
+	isPage    = "Content-Type: text/html; charset=UTF-8\n"
+	asked     = "GET /oauth/authorize?client_id=shop"
 )
 
 func TestHandler(t *testing.T) {
@@ -67,6 +69,12 @@ func TestHandler(t *testing.T) {
 		{"another method", "PUT /login", answer{405, isJSON + "Allow: POST", `{"error":"invalid_request"}`}, ""},
 		{"OPTIONS", "OPTIONS /login", answer{204, "Allow: POST", ""}, ""},
 		{"a page", "GET /docs/", answer{200, "Content-Type: text/html", "<p>"}, ""},
+		{"a bound token", "GET /oauth/userinfo\nAuthorization: DPoP x\nDPoP: y\n", answer{200, isJSON, `{"sub":"j","org":"acme"}`}, ""},
+		{"a preflight", "OPTIONS /oauth/token", answer{204, "Allow: OPTIONS, POST\nVary: Origin", ""}, ""},
+		{"a page of a login", asked + "&response_type=code&an-unknown=1", answer{200, isPage, "<p>"}, ""},
+		{"a redirect of a login", asked, answer{303, "Location: /signin?flow=x", ""}, ""},
+		{"an error of a login", asked, answer{400, isPage, "<p>"}, ""},
+		{"an unknown path of a login", "GET /signin/nothing", answer{404, isPage, "<p>"}, ""},
 
 		{"an unknown member", "GET /api/user/me/metadata\n" + bearer,
 			answer{200, isJSON + `ETag: "1"`, `{"metadata":[],"more":1}`}, `"more" is unsupported`},
@@ -92,6 +100,9 @@ func TestHandler(t *testing.T) {
 			answer{200, isJSON + "Cache-Control: max-age=9\n" + `ETag: "1"`, `{"metadata":[]}`}, "may be kept"},
 		{"another form of error", "GET /api/nothing", answer{404, isJSON, `{"error":"invalid_request"}`}, "media type"},
 		{"another form of error of OAuth", "GET /oauth/nothing", answer{404, isJSON, notFound}, "error"},
+		{"another form of error of a login", "GET /signin/nothing", answer{404, isJSON, `{"error":"invalid_request"}`}, "media type"},
+		{"JSON where there is a page", asked, answer{200, isJSON, "{}"}, "media type"},
+		{"a preflight for all to keep", "OPTIONS /oauth/token", answer{204, "Allow: OPTIONS, POST", ""}, "Vary is missing"},
 		{"no Allow", "PUT /login", answer{405, isJSON, `{"error":"invalid_request"}`}, "Allow"},
 
 		{"an unknown member was taken", "PUT /api/user/me/metadata/theme\n" + bearer + isJSON + "\n" + `{"value":1,"more":1}`,
