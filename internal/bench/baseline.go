@@ -4,6 +4,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -23,6 +25,10 @@ const (
 // authentication, no rotation, no checks. It is what the product's figures are divided by.
 func serveBaseline(addr, redisAddr string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err
 	}
@@ -60,6 +66,35 @@ func serveBaseline(addr, redisAddr string) error {
 		}
 		return respond(c, token)
 	})
+	e.POST("/oauth/code", func(c echo.Context) error { // an access token and an ID token
+		metadata, err := rdb.HGetAll(c.Request().Context(), bareClaims).Result()
+		if err != nil {
+			return err
+		}
+		if _, err := signIDToken(rsaKey, addr, metadata); err != nil {
+			return err
+		}
+		token, err := sign(metadata)
+		if err != nil {
+			return err
+		}
+		return respond(c, token)
+	})
+	e.POST("/oauth/dpop", func(c echo.Context) error { // the proof's signature, and nothing else of it
+		_, err := jwt.Parse(c.Request().Header.Get("DPoP"), proofKey, jwt.WithValidMethods([]string{"ES256"}))
+		if err != nil {
+			return err
+		}
+		metadata, err := rdb.HGetAll(c.Request().Context(), bareClaims).Result()
+		if err != nil {
+			return err
+		}
+		token, err := sign(metadata)
+		if err != nil {
+			return err
+		}
+		return respond(c, token)
+	})
 	e.POST("/sign", func(c echo.Context) error {
 		token, err := sign(nil)
 		if err != nil {
@@ -88,4 +123,32 @@ func serveBaseline(addr, redisAddr string) error {
 		return c.JSON(http.StatusOK, map[string]any{"key": c.Param("key"), "value": body.Value, "profileClaim": body.ProfileClaim})
 	})
 	return e.Start(addr)
+}
+
+// signIDToken signs an ID token as the product's are by default, with RS256.
+func signIDToken(key *rsa.PrivateKey, addr string, metadata map[string]string) (string, error) {
+	now := time.Now()
+	claims := jwt.MapClaims{
+		"iss": "http://" + addr, "sub": "jane", "aud": "bench", "iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
+		"auth_time": now.Unix(), "acr": "1", "amr": []string{"pwd"}, "at_hash": "hash", "sid": "session", "org": "default", "claims_rev": 1,
+	}
+	for k, v := range metadata {
+		claims["metadata_"+k] = json.RawMessage(v)
+	}
+	return jwt.NewWithClaims(jwt.SigningMethodRS256, claims).SignedString(key)
+}
+
+// proofKey is the key in a proof's own header.
+func proofKey(t *jwt.Token) (any, error) {
+	jwk, _ := t.Header["jwk"].(map[string]any)
+	point := []byte{4}
+	for _, name := range []string{"x", "y"} {
+		text, _ := jwk[name].(string)
+		coordinate, err := base64.RawURLEncoding.DecodeString(text)
+		if err != nil {
+			return nil, err
+		}
+		point = append(point, coordinate...)
+	}
+	return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 }

@@ -42,7 +42,7 @@ var loadScript []byte
 type row struct {
 	name              string
 	product, baseline load
-	goal              float64 // least ratio of throughput
+	goal              float64 // least ratio of throughput, 0 for none
 	cpuGoal           float64 // most ratio of CPU per request, 0 for none
 }
 
@@ -52,6 +52,8 @@ type load struct {
 	headers      map[string]string
 	body         string
 	tokens       []string // refresh tokens to rotate instead of the body
+	// volley prepares the requests of a round that wrk cannot make; nil: wrk makes them.
+	volley func(context.Context) (volley, error)
 }
 
 // sample is one round of one side.
@@ -87,6 +89,11 @@ func compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	flows, err := b.flowRows(ctx)
+	if err != nil {
+		return err
+	}
+	rows = append(rows, flows...)
 	fmt.Printf("%d cores, %s, %d rounds of %v per side, %d connections, medians\n\n", runtime.NumCPU(), runtime.Version(), rounds, roundTime, connections)
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\trequests/s\tp50\tp99\tserver CPU\tRedis CPU\tratio\tgoal\tCPU ratio\tgoal\t")
@@ -110,7 +117,7 @@ func compare(ctx context.Context) error {
 }
 
 type bench struct {
-	dir, script              string
+	dir, script, self        string
 	redis, product, baseline *process
 	redisAddr, addr, base    string
 }
@@ -120,8 +127,7 @@ func (b *bench) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	self, err := build(ctx, b.dir, "./internal/bench")
-	if err != nil {
+	if b.self, err = build(ctx, b.dir, "./internal/bench"); err != nil {
 		return err
 	}
 	if b.redis, b.redisAddr, err = redisServer(ctx, b.dir, otherCore); err != nil {
@@ -142,7 +148,7 @@ func (b *bench) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.baseline, err = launch(ctx, b.dir, serverCore, []string{"GOMAXPROCS=1"}, self, "baseline", b.base, b.redisAddr)
+	b.baseline, err = launch(ctx, b.dir, serverCore, []string{"GOMAXPROCS=1"}, b.self, "baseline", b.base, b.redisAddr)
 	if err != nil {
 		return err
 	}
@@ -313,8 +319,12 @@ func (b *bench) measure(ctx context.Context, table io.Writer, r row) (bool, erro
 	if r.cpuGoal > 0 {
 		cpuGoal = fmt.Sprintf("<= %.2f", r.cpuGoal)
 	}
-	fmt.Fprintf(table, "%s\t%.0f\t%v\t%v\t%v\t%v\t%.2f\t>= %.2f\t%.2f\t%s\t\n",
-		r.name, p.rate, p.p50, p.p99, p.server, p.redis, ratio, r.goal, cpuRatio, cpuGoal)
+	goal := ""
+	if r.goal > 0 {
+		goal = fmt.Sprintf(">= %.2f", r.goal)
+	}
+	fmt.Fprintf(table, "%s\t%.0f\t%v\t%v\t%v\t%v\t%.2f\t%s\t%.2f\t%s\t\n",
+		r.name, p.rate, p.p50, p.p99, p.server, p.redis, ratio, goal, cpuRatio, cpuGoal)
 	fmt.Fprintf(table, "baseline\t%.0f\t%v\t%v\t%v\t%v\t\t\t\t\t\n", q.rate, q.p50, q.p99, q.server, q.redis)
 	return ratio >= r.goal && (r.cpuGoal == 0 || cpuRatio <= r.cpuGoal), nil
 }
@@ -326,6 +336,9 @@ type rotation struct {
 }
 
 func (b *bench) round(ctx context.Context, server *process, l load, state *rotation) (sample, error) {
+	if l.volley != nil {
+		return b.fire(ctx, server, l)
+	}
 	args := []string{"-t1", "-c" + strconv.Itoa(connections), "-d" + strconv.Itoa(int(roundTime.Seconds())) + "s", "--timeout", "5s", "-s", b.script}
 	for name, value := range l.headers {
 		args = append(args, "-H", name+": "+value)
@@ -343,9 +356,13 @@ func (b *bench) round(ctx context.Context, server *process, l load, state *rotat
 			}
 		}()
 	}
-	name := "wrk"
+	return b.load(ctx, server, "wrk", args...)
+}
+
+// load runs a program that loads a server, on the core of the load.
+func (b *bench) load(ctx context.Context, server *process, name string, args ...string) (sample, error) {
 	if runtime.NumCPU() > 1 {
-		name, args = "taskset", append([]string{"-c", strconv.Itoa(otherCore), "wrk"}, args...)
+		name, args = "taskset", append([]string{"-c", strconv.Itoa(otherCore), name}, args...)
 	}
 	serverBefore, redisBefore, err := b.cpu(server)
 	if err != nil {

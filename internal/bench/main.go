@@ -33,6 +33,8 @@ func main() {
 		err = start(ctx)
 	case "baseline": // the process under test, started by compare
 		err = serveBaseline(os.Args[2], os.Args[3])
+	case "send": // a load wrk cannot make, started by compare
+		err = send(os.Args[2])
 	default:
 		err = fmt.Errorf("unknown task %q: there are memory, start, and none for the comparison", task)
 	}
