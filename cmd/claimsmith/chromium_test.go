@@ -188,8 +188,8 @@ func call[P, R any](c *chromium, command cdp.Command[P, R], params P) R {
 	return result
 }
 
-// A person in a real browser: a passkey is made and used in each of the three ways, and answers go where they should by redirect and by
-// form, all under the policy of the pages, which the browser complains about nowhere.
+// A person in a real browser: a passkey is made, and used as the browser offers it by itself and as the second factor, and answers go where
+// they should by redirect and by form, all under the policy of the pages, which the browser complains about nowhere.
 func TestPasskeysInChromium(t *testing.T) {
 	c := newChromium(t)
 	call(c, webauthn.Enable, webauthn.EnableParams{})
