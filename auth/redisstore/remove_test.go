@@ -25,7 +25,7 @@ func (again) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPi
 func (a *again) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		if err != nil || a.between == nil {
+		if script := cmd.Name() == "evalsha" || cmd.Name() == "eval"; !script || err != nil || a.between == nil { // a connection begins with commands too
 			return err
 		}
 		a.between()
