@@ -127,5 +127,5 @@ func (s *APITokens) Delete(ctx context.Context, caller *Caller, id string, want 
 }
 
 func (s *APITokens) record(ctx context.Context, action string, caller *Caller, t APIToken, err error) {
-	s.Audit.Record(ctx, about(Outcome(action, caller.Ref(), err), t.Org, "token", t.ID))
+	s.Audit.Record(ctx, About(Outcome(action, caller.Ref(), err), t.Org, "token", t.ID))
 }

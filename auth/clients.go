@@ -211,5 +211,5 @@ func (s *Clients) namesNoOtherClient(ctx context.Context, c *Client) error {
 }
 
 func (s *Clients) record(ctx context.Context, action string, caller *Caller, org string, c Client, err error) {
-	s.Audit.Record(ctx, about(Outcome(action, caller.Ref(), err), org, "client", c.ID))
+	s.Audit.Record(ctx, About(Outcome(action, caller.Ref(), err), org, "client", c.ID))
 }

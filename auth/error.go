@@ -79,6 +79,14 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code && t.Detail == "" && t.Err == nil
 }
 
+// CheckResource refuses the parameter resource (RFC 8707 §2), which is not served: whom a token is for must never be passed over.
+func CheckResource(resource string) error {
+	if resource == "" {
+		return nil
+	}
+	return &Error{Code: InvalidTarget, Field: "resource", Detail: "resource is not supported"}
+}
+
 // CodeOf returns the code of the *Error in err's chain, or "".
 func CodeOf(err error) Code {
 	var e *Error

@@ -325,14 +325,6 @@ func accessAlg(client *Client) string {
 	return client.AccessTokenAlg
 }
 
-// ClassOf is the class (acr) of a login by its methods: "2" with two factors, or with one that verified the person (RFC 8176, mfa).
-func ClassOf(amr []string) string {
-	if slices.Contains(amr, "mfa") {
-		return "2"
-	}
-	return "1"
-}
-
 // view is the metadata of a user as one client may see it.
 type view struct {
 	client                *Client

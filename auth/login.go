@@ -149,12 +149,8 @@ func (a *Authenticator) attempt(ctx context.Context, name, password, address str
 		return attempt{}, err
 	}
 	t := attempt{user: user, hash: hash, buckets: a.buckets(account, address)}
-	wait, err := a.Limiter.Take(ctx, t.buckets)
-	if err != nil {
+	if err := Attempt(ctx, a.Limiter, t.buckets...); err != nil {
 		return t, err
-	}
-	if wait > 0 {
-		return t, &Error{Code: Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
 	}
 	t.upgrade, err = a.verify(ctx, hash, password)
 	return t, err
@@ -181,7 +177,7 @@ func (a *Authenticator) secondFactor(ctx context.Context, user string, l Login) 
 	switch {
 	case err != nil:
 	case !required:
-		return []string{"pwd"}, "1", nil
+		return []string{MethodPassword}, ClassOne, nil
 	case l.OTP == "":
 		err = errSecondFactor
 	default:
@@ -190,7 +186,7 @@ func (a *Authenticator) secondFactor(ctx context.Context, user string, l Login) 
 	if CodeOf(err) == NotFound { // deleted since
 		err = errLogin
 	}
-	return []string{"pwd", "otp", "mfa"}, "2", err
+	return []string{MethodPassword, MethodCode, MethodsTwo}, ClassTwo, err
 }
 
 // homeFor picks the organisation of a login that names none: the home organisation, or the client's own where it serves only that.
@@ -312,9 +308,9 @@ func Outcome(action, actor string, err error) audit.Event {
 	return e
 }
 
-// about completes an event with its organisation and its object. Text that cannot be the name of one is left out: it may be a secret
+// About completes an event with its organisation and its object. Text that cannot be the name of one is left out: it may be a secret
 // in the wrong place (row P-02).
-func about(e audit.Event, org, kind, id string) audit.Event {
+func About(e audit.Event, org, kind, id string) audit.Event {
 	if ValidSlug(org) {
 		e.Org = org
 	}

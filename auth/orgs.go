@@ -131,7 +131,7 @@ func (s *Orgs) put(ctx context.Context, org *Org, c OrgChange) error {
 }
 
 func (s *Orgs) record(ctx context.Context, action string, caller *Caller, slug string, err error) {
-	s.Audit.Record(ctx, about(Outcome(action, caller.Ref(), err), slug, "org", slug))
+	s.Audit.Record(ctx, About(Outcome(action, caller.Ref(), err), slug, "org", slug))
 }
 
 // checkName bounds a free text shown to people.

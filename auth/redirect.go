@@ -59,6 +59,16 @@ func MatchRedirectURI(registered []string, asked, clientType string) bool {
 	})
 }
 
+// RedirectsTo reports whether the client may be answered at a URI.
+func (c *Client) RedirectsTo(uri string) bool {
+	return MatchRedirectURI(c.RedirectURIs, uri, c.Application())
+}
+
+// ReturnsTo reports whether the client may have browsers sent to a URI after logging out.
+func (c *Client) ReturnsTo(uri string) bool {
+	return MatchRedirectURI(c.PostLogoutRedirectURIs, uri, c.Application())
+}
+
 func sameButPort(a, b string) bool {
 	m, n := loopbackURI.FindStringSubmatch(a), loopbackURI.FindStringSubmatch(b)
 	return m != nil && n != nil && m[1] == n[1] && m[3] == n[3]

@@ -168,6 +168,15 @@ type Limiter interface {
 	Reset(ctx context.Context, buckets []Bucket) error
 }
 
+// Attempt uses up one attempt of each bucket in turn, and is Throttled at the first one that is empty.
+func Attempt(ctx context.Context, l Limiter, buckets ...Bucket) error {
+	wait, err := l.Take(ctx, buckets)
+	if err == nil && wait > 0 {
+		err = &Error{Code: Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
+	}
+	return err
+}
+
 // Bucket is one limit on one subject: Burst attempts at once, then one every Period.
 type Bucket struct {
 	Kind    string

@@ -93,12 +93,8 @@ var errPresentPassword = &Error{Code: AccessDenied, Field: "current_password", D
 // checkCurrent returns the stored hash that the present password matches.
 func (s *Users) checkCurrent(ctx context.Context, user *User, current string) (hash string, err error) {
 	account := Bucket{Kind: "password", Subject: "user:" + user.ID, Burst: 5, Period: time.Minute}
-	wait, err := s.Limiter.Take(ctx, []Bucket{account})
-	if err != nil {
+	if err := Attempt(ctx, s.Limiter, account); err != nil {
 		return "", err
-	}
-	if wait > 0 {
-		return "", &Error{Code: Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
 	}
 	if _, hash, err = s.Store.User(ctx, user.ID); err != nil {
 		return "", err

@@ -442,5 +442,5 @@ func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, wa
 }
 
 func (s *Users) record(ctx context.Context, action string, caller *Caller, org, id string, err error) {
-	s.Audit.Record(ctx, about(Outcome(action, caller.Ref(), err), org, "user", id))
+	s.Audit.Record(ctx, About(Outcome(action, caller.Ref(), err), org, "user", id))
 }

@@ -11,12 +11,6 @@ import (
 	"github.com/claimsmith/claimsmith/auth"
 )
 
-// The classes of authentication (acr), the lower first. Whoever meets one has met those before it.
-const (
-	classOne = "1" // one factor
-	classTwo = "2" // two, or a passkey that verified its user
-)
-
 // claimsParameter is the claims parameter (OpenID Connect Core §5.5). Members and claims that are not known are ignored.
 type claimsParameter struct {
 	UserInfo map[string]*claimRequest `json:"userinfo"`
@@ -98,7 +92,7 @@ func (f *Flow) wantClass(asked *claimRequest) error {
 // classes are those of some values of acr that are served here, in the order of preference they came in.
 func classes(values []string) (known []string) {
 	for _, v := range values {
-		if (v == classOne || v == classTwo) && !slices.Contains(known, v) {
+		if slices.Contains(auth.Classes(), v) && !slices.Contains(known, v) {
 			known = append(known, v)
 		}
 	}

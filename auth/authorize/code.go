@@ -27,7 +27,7 @@ func (s *Service) grant(ctx context.Context, at *place) (*Step, error) {
 	f := at.flow
 	bucket := maxCodes
 	bucket.Subject = at.user.ID
-	if err := s.take(ctx, bucket); err != nil {
+	if err := auth.Attempt(ctx, s.Limiter, bucket); err != nil {
 		return nil, err
 	}
 	secret := ticket.Random(codeSecretLen)
@@ -71,14 +71,6 @@ func (s *Service) Code(ctx context.Context, code string) (a auth.Approval, ref s
 	return a, ref, err
 }
 
-func (s *Service) take(ctx context.Context, bucket auth.Bucket) error {
-	wait, err := s.Limiter.Take(ctx, []auth.Bucket{bucket})
-	if err == nil && wait > 0 {
-		err = &auth.Error{Code: auth.Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
-	}
-	return err
-}
-
 // Actions of the audit log.
 const (
 	actionAuthorize = "authorize"
@@ -102,12 +94,5 @@ func (s *Service) record(ctx context.Context, action string, user *auth.User, or
 }
 
 func (s *Service) recordBy(ctx context.Context, action, actor, org, client string, err error) {
-	e := auth.Outcome(action, actor, err)
-	if auth.ValidSlug(org) { // other text may be a secret in the wrong place (row P-02)
-		e.Org = org
-	}
-	if auth.ValidClientID(client) {
-		e.Target = "client:" + client
-	}
-	s.Audit.Record(ctx, e)
+	s.Audit.Record(ctx, auth.About(auth.Outcome(action, actor, err), org, "client", client))
 }

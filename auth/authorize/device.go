@@ -120,7 +120,7 @@ var errUserCode = &auth.Error{
 func (s *Service) findDevice(ctx context.Context, f *Flow, typed, address string) error {
 	bucket := maxUserCodes
 	bucket.Subject = address
-	if err := s.take(ctx, bucket); err != nil {
+	if err := auth.Attempt(ctx, s.Limiter, bucket); err != nil {
 		return err
 	}
 	code := canonicalUserCode(typed)

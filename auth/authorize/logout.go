@@ -43,7 +43,7 @@ func (s *Service) BeginLogout(ctx context.Context, r LogoutRequest, sess *sessio
 	}
 	switch {
 	case r.RedirectURI == "" || r.IDTokenHint == "":
-	case !auth.MatchRedirectURI(client.PostLogoutRedirectURIs, r.RedirectURI, client.Type):
+	case !client.ReturnsTo(r.RedirectURI):
 		return Logout{}, invalid("post_logout_redirect_uri", "it must be exactly one of those registered for this client")
 	case len(r.State) > maxState || !printable(r.State):
 		return Logout{}, invalid("state", "at most 2048 bytes of UTF-8 without control characters")

@@ -33,7 +33,7 @@ func (s *Service) takeFor(ctx context.Context, kind string, client *auth.Client,
 		bucket = maxPublic
 	}
 	bucket.Kind, bucket.Subject = kind, client.ID+"\x00"+address
-	return s.take(ctx, bucket)
+	return auth.Attempt(ctx, s.Limiter, bucket)
 }
 
 // pushedRequest is what is stored of a pushed request. It is read again when it is used, by the rules of then.

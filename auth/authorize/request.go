@@ -94,7 +94,7 @@ func (r *request) checkRedirectURI() error {
 	switch uri := r.params.Get("redirect_uri"); {
 	case uri == "": // OpenID Connect Core §3.1.2.1
 		return invalid("redirect_uri", "redirect_uri is required")
-	case !auth.MatchRedirectURI(r.client.RedirectURIs, uri, r.client.Type):
+	case !r.client.RedirectsTo(uri):
 		return invalid("redirect_uri", "it must be exactly one of those registered for this client")
 	}
 	return nil
@@ -155,10 +155,11 @@ func (s *Service) readKind(_ context.Context, f *Flow, r request) error {
 		return &auth.Error{Code: auth.RequestNotSupported, Field: "request", Detail: "send the parameters themselves"}
 	case p.Get("request_uri") != "": // OpenID Connect Core §6.2
 		return &auth.Error{Code: auth.RequestURINotSupported, Field: "request_uri", Detail: "only those of pushed requests are served"}
-	case p.Get("resource") != "": // RFC 8707 §2: whom a token is for is never passed over
-		return &auth.Error{Code: auth.InvalidTarget, Field: "resource", Detail: "resource is not supported"}
 	case r.client.RequirePAR && !r.pushed: // RFC 9126 §5
 		return invalid("", "this client must push its requests first (RFC 9126)")
+	}
+	if err := auth.CheckResource(p.Get("resource")); err != nil {
+		return err
 	}
 	switch p.Get("response_type") {
 	case "code":

@@ -7,14 +7,6 @@ import (
 	"github.com/claimsmith/claimsmith/auth"
 )
 
-// Methods of proving who one is (RFC 8176).
-const (
-	methodPassword = "pwd"
-	methodCode     = "otp"
-	methodKey      = "pop"
-	methodsTwo     = "mfa"
-)
-
 var (
 	errPrimary = &auth.Error{Code: auth.LoginRequired, Detail: "it took too long, begin with your name again"}
 	errPasskey = &auth.Error{Code: auth.InvalidCredentials, Field: "response", Detail: "this passkey was not accepted: try again"}
@@ -32,7 +24,7 @@ func (s *Service) SignIn(ctx context.Context, f *Flow, name, password, address s
 	if err != nil {
 		return nil, err
 	}
-	return s.loggedIn(ctx, f, &user, methodPassword)
+	return s.loggedIn(ctx, f, &user, auth.MethodPassword)
 }
 
 // loggedIn is what one method of proving who one is amounts to: everything, for a user without a second factor.
@@ -62,7 +54,7 @@ func (s *Service) CheckCode(ctx context.Context, f *Flow, code, address string) 
 	if err := s.Factors.CheckCode(ctx, f.Primary.User, code, address); err != nil {
 		return nil, err
 	}
-	return s.complete(f, methodCode), nil
+	return s.complete(f, auth.MethodCode), nil
 }
 
 // CheckPasskey checks a browser's answer to a passkey ceremony: alone, or as the second factor that is due. Alone it must have verified the
@@ -72,8 +64,8 @@ func (s *Service) CheckPasskey(ctx context.Context, f *Flow, state, response, ad
 	if err != nil {
 		return nil, err
 	}
-	if s.primaryDone(f) && f.Primary.User == id && !slices.Contains(f.Primary.AMR, methodKey) {
-		return s.complete(f, methodKey), nil
+	if s.primaryDone(f) && f.Primary.User == id && !slices.Contains(f.Primary.AMR, auth.MethodKey) {
+		return s.complete(f, auth.MethodKey), nil
 	}
 	user, err := s.activeUser(ctx, id)
 	switch {
@@ -90,19 +82,19 @@ func (s *Service) CheckPasskey(ctx context.Context, f *Flow, state, response, ad
 	case len(factors.Passkeys) == 0:
 		return nil, errPasskey
 	case verified:
-		subject := s.subject(user, methodKey, methodsTwo)
+		subject := s.subject(user, auth.MethodKey, auth.MethodsTwo)
 		return &subject, nil
 	case factors.TOTP == nil:
 		return nil, errUnverified
 	}
-	return s.loggedIn(ctx, f, user, methodKey)
+	return s.loggedIn(ctx, f, user, auth.MethodKey)
 }
 
 // complete adds the second method to the first. The epoch stays that of the first, so that what has changed since makes both void.
 func (s *Service) complete(f *Flow, method string) *auth.Subject {
 	subject := *f.Primary
-	subject.AMR = append(slices.Clip(subject.AMR), method, methodsTwo)
-	subject.ACR, subject.AuthTime = classTwo, s.Now()
+	subject.AMR = append(slices.Clip(subject.AMR), method, auth.MethodsTwo)
+	subject.ACR, subject.AuthTime = auth.ClassTwo, s.Now()
 	f.Primary = nil
 	return &subject
 }

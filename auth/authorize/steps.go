@@ -79,7 +79,7 @@ func (s *Service) clientOf(ctx context.Context, f *Flow) (*auth.Client, error) {
 	if !client.Allows(grantType) {
 		return nil, &auth.Error{Code: auth.UnauthorizedClient, Detail: "this client may not use this grant type"}
 	}
-	if f.Page == "" && !auth.MatchRedirectURI(client.RedirectURIs, f.RedirectURI, client.Type) {
+	if f.Page == "" && !client.RedirectsTo(f.RedirectURI) {
 		return nil, invalid("redirect_uri", "it is no longer registered for this client")
 	}
 	return client, nil
@@ -137,7 +137,7 @@ func (s *Service) within(login time.Time, maxAge int64) bool {
 // checkClass: is the login of the class (acr) that is asked for? One that needs a second factor is asked for where the user has one.
 func (s *Service) checkClass(ctx context.Context, at *place) (*Step, error) {
 	f := at.flow
-	if len(f.ACR) == 0 || f.ACR[0] == classOne || auth.ClassOf(at.session.AMR) == classTwo {
+	if len(f.ACR) == 0 || f.ACR[0] == auth.ClassOne || auth.ClassOf(at.session.AMR) == auth.ClassTwo {
 		return nil, nil //nolint:nilnil // goes on
 	}
 	factors, err := s.Factors.Of(ctx, at.user.ID)
@@ -146,7 +146,7 @@ func (s *Service) checkClass(ctx context.Context, at *place) (*Step, error) {
 		return nil, err
 	case factors.Any():
 		return s.askLogin(ctx, at)
-	case f.ACREssential && !slices.Contains(f.ACR, classOne): // OpenID Connect Core §5.5.1.1
+	case f.ACREssential && !slices.Contains(f.ACR, auth.ClassOne): // OpenID Connect Core §5.5.1.1
 		return s.refuse(ctx, at, &auth.Error{Code: auth.UnmetAuthentication, Detail: "this user has no second factor"})
 	}
 	return nil, nil //nolint:nilnil // what is not essential is voluntary

@@ -67,7 +67,7 @@ func (s *Service) finishLogin(ctx context.Context, state, response, address stri
 	if err != nil {
 		return u, false, err
 	}
-	if err := s.take(ctx, auth.Bucket{Kind: "passkey", Subject: address, Burst: 100, Period: time.Second}); err != nil {
+	if err := auth.Attempt(ctx, s.Limiter, auth.Bucket{Kind: "passkey", Subject: address, Burst: 100, Period: time.Second}); err != nil {
 		return u, false, err
 	}
 	c, ok := s.openCeremony(state, sealedLogin)

@@ -62,7 +62,7 @@ func (s *Service) CheckCode(ctx context.Context, user, code, _ string) error {
 
 func (s *Service) checkCode(ctx context.Context, user, code string) error {
 	guesses := auth.Bucket{Kind: "factor", Subject: "user:" + user, Burst: 5, Period: 30 * time.Second}
-	if err := s.take(ctx, guesses); err != nil {
+	if err := auth.Attempt(ctx, s.Limiter, guesses); err != nil {
 		return err
 	}
 	err := s.change(ctx, user, func(f *Factors) error {
@@ -154,14 +154,6 @@ func (s *Service) change(ctx context.Context, user string, change func(*Factors)
 			return &auth.Error{Code: auth.Busy, Detail: "too much happens to this user at once, try again", RetryAfter: time.Second, Err: err}
 		}
 	}
-}
-
-func (s *Service) take(ctx context.Context, b auth.Bucket) error {
-	wait, err := s.Limiter.Take(ctx, []auth.Bucket{b})
-	if err == nil && wait > 0 {
-		err = &auth.Error{Code: auth.Throttled, Detail: "too many attempts, try again later", RetryAfter: wait}
-	}
-	return err
 }
 
 // record notes what happened to the factors of a user, who may be nobody.

@@ -106,8 +106,8 @@ func (d *Dispatcher) token(ctx context.Context, r Request) (tokens auth.Tokens, 
 	if !client.Allows(r.GrantType) {
 		return tokens, about, &auth.Error{Code: auth.UnauthorizedClient, Detail: "this client may not use this grant type"}
 	}
-	if r.Resource != "" { // RFC 8707 §2: whom a token is for is never passed over
-		return tokens, about, &auth.Error{Code: auth.InvalidTarget, Field: "resource", Detail: "resource is not supported"}
+	if err := auth.CheckResource(r.Resource); err != nil {
+		return tokens, about, err
 	}
 	if r.keyThumbprint, err = d.prove(ctx, client, r.Proof); err != nil {
 		return tokens, about, err

@@ -152,10 +152,7 @@ func legible(agent string) string {
 }
 
 func (s *Service) record(ctx context.Context, action, actor, org, user, id string, err error) {
-	e := auth.Outcome(action, actor, err)
-	if auth.ValidSlug(org) { // other text may be a secret in the wrong place (row P-02)
-		e.Org = org
-	}
+	e := auth.About(auth.Outcome(action, actor, err), org, "", "")
 	if user != "" && validID(id) {
 		e.Target = "session:" + user + "/" + id
 	}

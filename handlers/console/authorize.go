@@ -16,7 +16,6 @@ func begin(v *visit) error {
 	case err != nil:
 		return err
 	case answer != nil:
-		v.flow = flow
 		return v.answer(answer, nil, "")
 	}
 	return v.resumeLater(flow)

@@ -45,8 +45,8 @@ func (d *Dialect) beginDevice(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if form.Has("resource") { // RFC 8707 §2, as in every other request
-		return &auth.Error{Code: auth.InvalidTarget, Field: "resource", Detail: "resource is not supported"}
+	if err := auth.CheckResource(form.Get("resource")); err != nil {
+		return err
 	}
 	device, err := d.Authorize.BeginDevice(c.Request().Context(), client, form.Get("scope"), form.Get("org"), keyThumbprint, c.RealIP())
 	if err != nil {

@@ -83,7 +83,7 @@ func (d *Dialect) discovery(c echo.Context) error {
 			"gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified", "phone_number",
 			"phone_number_verified", "address",
 		},
-		ACRValuesSupported:       []string{"1", "2"},
+		ACRValuesSupported:       auth.Classes(),
 		PromptValuesSupported:    []string{"none", "login", "consent", "select_account"},
 		UILocalesSupported:       d.UILocales,
 		ClaimsParameterSupported: true,

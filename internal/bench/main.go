@@ -5,8 +5,8 @@
 //	go run ./internal/bench memory     bytes per user in redis-server against bare hashes
 //	go run ./internal/bench start      time from starting the binary to the first token
 //
-// Load comes from wrk. Where there are two cores, the server under test has one and Redis and wrk share the other. Everything
-// listens on loopback and ends with the run.
+// Load comes from wrk, and from a loader of our own where each request is used once. Where there are two cores, the server under test
+// has one, and Redis and the load share the other. Everything listens on loopback and ends with the run.
 package main
 
 import (
