@@ -38,6 +38,7 @@ const (
 	passLibrary   = "github.com/go-webauthn/webauthn" // passkeys
 	fakeRedis     = "github.com/alicebob/miniredis/v2"
 	codeLibrary   = "github.com/boombuler/barcode" // QR codes for authenticator apps
+	htmlLibrary   = "golang.org/x/net"             // reads pages in tests
 	diffLibrary   = "github.com/google/go-cmp"
 	checkLibrary  = "pgregory.net/rapid"
 	orderLibrary  = "github.com/anishathalye/porcupine"
@@ -85,12 +86,17 @@ var rules = map[string]rule{
 		own:  []string{"auth", "auth/keys", "auth/session", "claims", "internal/audit"},
 		http: true,
 	},
+	"auth/preview": {own: []string{"auth", "claims", "metadata", "internal/audit"}, third: []string{jsonLibrary}},
+	"auth/people": {
+		own:   []string{"auth", "auth/factor", "auth/preview", "auth/session", "claims", "metadata", "internal/audit"},
+		third: []string{jsonLibrary},
+	},
 	"auth/grant": {own: []string{"auth", "auth/keys", "auth/session", "claims", "internal/audit"}, third: []string{jsonLibrary}},
 
 	// The adapters to Redis, and what all of them need.
 	"metadata/redisstore": {own: []string{"metadata", "internal/keyspace", "internal/durable"}, third: []string{redisLibrary}},
 	"auth/redisstore": {
-		own:   []string{"auth", "auth/factor", "auth/keys", "auth/grant", "auth/session", "internal/keyspace", "internal/durable"},
+		own:   []string{"auth", "auth/factor", "auth/keys", "auth/grant", "auth/session", "internal/audit", "internal/keyspace", "internal/durable"},
 		third: []string{redisLibrary, rateLibrary, jsonLibrary},
 	},
 	"internal/keyspace": {},
@@ -112,15 +118,26 @@ var rules = map[string]rule{
 		http:  true,
 	},
 	"handlers/native": {
-		own: []string{"handlers", "handlers/problem", "handlers/request", "auth", "auth/authorize", "auth/factor", "auth/session", "claims",
-			"metadata"},
+		own: []string{"handlers", "handlers/problem", "handlers/request", "auth", "auth/authorize", "auth/factor", "auth/people", "auth/preview",
+			"auth/session", "claims", "metadata", "internal/audit"},
 		third: []string{webLibrary, jsonLibrary},
 		http:  true,
 	},
 	"handlers/console": {
-		own: []string{"handlers/problem", "handlers/request", "auth", "auth/authorize", "auth/factor", "auth/session", "claims",
-			"internal/audit"},
-		third: []string{webLibrary, jsonLibrary, textLibrary, codeLibrary},
+		own: []string{"handlers", "handlers/console/page", "handlers/problem", "handlers/request", "auth", "auth/authorize", "auth/factor",
+			"auth/people", "auth/preview", "auth/session", "claims", "metadata", "internal/audit"},
+		third: []string{webLibrary, jsonLibrary, codeLibrary},
+		http:  true,
+	},
+	"handlers/console/operate": {
+		own: []string{"handlers", "handlers/console/page", "handlers/problem", "handlers/request", "auth", "auth/factor", "auth/grant", "auth/keys",
+			"auth/people", "auth/preview", "auth/session", "claims", "metadata", "internal/audit"},
+		third: []string{webLibrary, jsonLibrary},
+		http:  true,
+	},
+	"handlers/console/page": {
+		own:   []string{"handlers/problem", "auth", "claims", "metadata", "handlers/request", "internal/audit"},
+		third: []string{webLibrary, jsonLibrary, textLibrary},
 		http:  true,
 	},
 	"handlers/oidc": {
@@ -144,6 +161,9 @@ var rules = map[string]rule{
 	"auth/storetest":     {own: []string{"auth/...", "claims", "internal/audit"}, third: []string{diffLibrary, checkLibrary, orderLibrary}},
 	"auth/keys/keystest": {own: []string{"auth/keys", "internal/audit"}, third: []string{diffLibrary, checkLibrary, orderLibrary}},
 
+	"handlers/console/page/pagetest": {
+		own: []string{"handlers/console/page"}, third: []string{jsonLibrary, diffLibrary, htmlLibrary}, http: true,
+	},
 	"handlers/openapi/openapitest": {own: []string{"handlers/openapi"}, third: []string{specLibrary}, http: true},
 }
 

@@ -64,6 +64,9 @@ func (s *Clients) create(ctx context.Context, caller *Caller, c *Client, n NewCl
 	if err := caller.refuse(caller.MayConfigure(c.Org), c.Org, "client"); err != nil {
 		return "", err
 	}
+	if c.ID == ConsoleClient && *caller != *System() {
+		return "", &Error{Code: Conflict, Field: "client_id", Detail: "this id is that of the operator console"}
+	}
 	if _, err := s.Registry.Org(ctx, c.Org); err != nil {
 		return "", err
 	}
@@ -156,6 +159,9 @@ func (s *Clients) Delete(ctx context.Context, caller *Caller, orgName, id string
 		}
 		if err := caller.refuse(caller.mayChange(&c), c.Org, "client"); err != nil {
 			return err
+		}
+		if c.ID == ConsoleClient {
+			return &Error{Code: AccessDenied, Detail: "this is the client of the operator console, which a server makes and needs"}
 		}
 		if err := checkVersion(c.Version, want); err != nil {
 			return err

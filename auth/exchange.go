@@ -53,10 +53,11 @@ func (i *Issuer) Exchange(
 	if subject.ExpiresAt.Before(expires) {
 		expires = subject.ExpiresAt
 	}
-	tokens, err := i.accessToken(client, claims.AccessToken{
+	tokens, err := i.signAccess(client, &claims.AccessToken{
 		Issuer: i.URL, Subject: subject.Subject, Audience: []string{audience}, ID: rand.Text(), ClientID: client.ID, Scope: scope,
 		SessionID: subject.SessionID, Org: subject.Org, ACR: subject.ACR, AMR: subject.AMR, AuthTime: subject.AuthTime,
-		IssuedAt: now, ExpiresAt: expires, Revision: v.revision, AppRevision: v.appRevision, KeyThumbprint: keyThumbprint, Actor: actor,
+		IssuedAt: now, ExpiresAt: expires, Revision: v.revision, AppRevision: v.appRevision, OrgRevision: v.orgRevision,
+		KeyThumbprint: keyThumbprint, Actor: actor,
 	}, v.in(InAccessToken))
 	tokens.IssuedTokenType = TokenTypeAccess
 	return tokens, err

@@ -53,7 +53,7 @@ var (
 )
 
 // reserved words mean something else where a user is named in a path.
-var reserved = map[string]bool{".": true, "..": true, "me": true}
+var reserved = map[string]bool{".": true, "..": true, "me": true, "export": true}
 
 // ParseHandle parses whatever a user may be called by at login: an address if there is an @ in it, else a username. Its errors are
 // those of ParseEmail and ParseUsername.
@@ -119,5 +119,5 @@ func ValidSlug(s string) bool { return slugPattern.MatchString(s) }
 // ValidClientID reports whether s has the grammar of a client id. The dot segments of RFC 3986 §3.3 are none: a client id is
 // part of a path.
 func ValidClientID(s string) bool {
-	return clientIDPattern.MatchString(s) && !reserved[s]
+	return clientIDPattern.MatchString(s) && s != "." && s != ".." && s != "me"
 }

@@ -39,17 +39,24 @@ func (t *Inspected) Type() string {
 	return TokenBearer
 }
 
-// Entries are the metadata claims a place shows, nil for none.
-func (t *Inspected) Entries(place string) iter.Seq2[string, string] {
-	if t.User == nil {
-		return nil
+// UserInfo is what the userinfo endpoint answers (OpenID Connect Core §5.3.2).
+func (t *Inspected) UserInfo() []byte {
+	info := claims.UserInfo{
+		Subject: t.User.ID, Org: t.Token.Org, Scope: t.Token.Scope, Requested: t.Requested.UserInfo, Profile: StandardProfile(t.User),
+		Revision: t.view.revision, AppRevision: t.view.appRevision, OrgRevision: t.view.orgRevision,
 	}
-	return t.view.in(place)
+	return info.AppendJSON(nil, t.view.in(InUserInfo))
 }
 
-// Revisions are those of the documents the entries come from.
-func (t *Inspected) Revisions() (revision, appRevision uint64) {
-	return t.view.revision, t.view.appRevision
+// Introspection is what a live token is introspected as (RFC 7662 §2.2): its claims, those from metadata as they are now.
+func (t *Inspected) Introspection() []byte {
+	token := t.Token.AccessToken
+	token.Revision, token.AppRevision, token.OrgRevision = t.view.revision, t.view.appRevision, t.view.orgRevision
+	var entries iter.Seq2[string, string]
+	if t.User != nil {
+		entries = t.view.in(InIntrospection)
+	}
+	return append([]byte(`{"active":true,"token_type":"`+t.Type()+`",`), token.AppendJSON(nil, entries)[1:]...)
 }
 
 var errInactive = &Error{Code: Unauthenticated, Detail: "the access token is not valid"}

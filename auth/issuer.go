@@ -27,11 +27,12 @@ const (
 
 // ProfileSource knows the claim entries of a user in an organisation. *metadata.Service is one.
 type ProfileSource interface {
-	// ProfileClaims prepares to read the entries visible to an application, user-wide ones and the application's own. read returns
-	// them sorted by key, each value as its exact JSON, with the revisions of the two documents. Where a store changes something of
-	// the user with the context returned, the reading may be done in that round trip, right after the change.
-	ProfileClaims(ctx context.Context, org, user, app string) (with context.Context,
-		read func() (entries iter.Seq2[string, string], revision, appRevision uint64, err error))
+	// ProfileClaims prepares to read the entries visible to an application: user-wide ones, the application's own, and what the user
+	// inherits. read returns those a place shows sorted by key, each value as its exact JSON, with the revisions of the two documents and
+	// of what the organisation has laid down. Where a store changes something of the user with the context returned, the reading may be
+	// done in that round trip, right after the change.
+	ProfileClaims(ctx context.Context, org, user, app string) (with context.Context, read func() (
+		entries func(place string) iter.Seq2[string, string], revision, appRevision, orgRevision uint64, err error))
 }
 
 // Lifetimes bound everything issued.
@@ -90,7 +91,7 @@ func (i *Issuer) Begin(ctx context.Context, client *Client, s Subject, scope, ke
 	} else if err != nil {
 		return Tokens{}, err
 	}
-	family, idle := i.newFamily(client, s, scope, keyThumbprint)
+	family, idle := i.newFamily(i.Now(), client, s, scope, keyThumbprint)
 	v, err := i.view(ctx, client, family.FamilyRef)
 	if err != nil {
 		return Tokens{}, err
@@ -108,8 +109,9 @@ func (i *Issuer) Begin(ctx context.Context, client *Client, s Subject, scope, ke
 }
 
 // newFamily makes the family of a login, and says when it ends unless it is used.
-func (i *Issuer) newFamily(client *Client, s Subject, scope, keyThumbprint string) (f Family, idle time.Time) {
-	now := i.Now()
+func (i *Issuer) newFamily(
+	now time.Time, client *Client, s Subject, scope, keyThumbprint string,
+) (f Family, idle time.Time) {
 	f = Family{
 		FamilyRef: FamilyRef{User: s.User, Org: s.Org, ID: newFamilyID()},
 		Client:    client.ID, Scope: scope, AuthTime: s.AuthTime, AMR: s.AMR, Epoch: s.Epoch, CreatedAt: now,
@@ -209,17 +211,17 @@ func (i *Issuer) standing(ctx context.Context, client *Client, org string, since
 // ForClient issues a client's own access token (RFC 6749 §4.4): no user, no metadata, no refresh token.
 func (i *Issuer) ForClient(client *Client, scope, keyThumbprint string) (Tokens, error) {
 	now := i.Now()
-	return i.accessToken(client, claims.AccessToken{
+	return i.signAccess(client, &claims.AccessToken{
 		Issuer: i.URL, Subject: client.ID, Audience: i.machineAudience(client, scope), ID: rand.Text(), ClientID: client.ID,
 		Scope: scope, Org: client.Org, IssuedAt: now, ExpiresAt: now.Add(i.Lifetimes.AccessToken), KeyThumbprint: keyThumbprint,
 	}, nil)
 }
 
-// accessToken signs an access token and describes it.
-func (i *Issuer) accessToken(client *Client, t claims.AccessToken, entries iter.Seq2[string, string]) (Tokens, error) {
-	text, err := i.Keys.Sign(accessAlg(client), typeAccessToken, t.AppendJSON(make([]byte, 0, 1024), entries))
+// signAccess signs an access token and describes it.
+func (i *Issuer) signAccess(client *Client, t *claims.AccessToken, entries iter.Seq2[string, string]) (Tokens, error) {
+	text, err := accessPayload(client, t, entries).sign(i.Keys)
 	if err != nil {
-		return Tokens{}, &Error{Code: Unavailable, Err: err}
+		return Tokens{}, err
 	}
 	tokens := Tokens{AccessToken: text, TokenType: TokenBearer, ExpiresIn: t.ExpiresAt.Sub(t.IssuedAt), Scope: t.Scope}
 	if t.KeyThumbprint != "" {
@@ -243,43 +245,17 @@ type issue struct {
 }
 
 func (i *Issuer) forUser(n issue) (Tokens, error) {
-	f, client, now := n.family, n.view.client, n.now
-	expires := now.Add(i.Lifetimes.AccessToken)
-	if f.ExpiresAt.Before(expires) {
-		expires = f.ExpiresAt
-	}
-	tokens, err := i.accessToken(client, claims.AccessToken{
-		Issuer: i.URL, Subject: f.User, Audience: i.audience(client, n.scope), ID: rand.Text(), ClientID: client.ID, Scope: n.scope,
-		SessionID: f.ID, Org: f.Org, ACR: ClassOf(f.AMR), AMR: f.AMR, AuthTime: f.AuthTime,
-		IssuedAt: now, ExpiresAt: expires, Revision: n.view.revision, AppRevision: n.view.appRevision, KeyThumbprint: n.keyThumbprint,
-	}, n.view.in(InAccessToken))
+	access := i.accessToken(&n, rand.Text())
+	tokens, err := i.signAccess(n.view.client, &access, n.view.in(InAccessToken))
 	if err != nil || !HasScope(n.scope, ScopeOpenID) {
 		return tokens, err
 	}
-	alg := client.IDTokenAlg
-	if alg == "" {
-		alg = DefaultIDTokenAlg
-	}
-	hash, err := claims.AccessTokenHash(alg, tokens.AccessToken)
+	id, err := i.idPayload(&n, tokens.AccessToken)
 	if err != nil {
-		return Tokens{}, &Error{Code: Unavailable, Err: err}
+		return Tokens{}, err
 	}
-	id := claims.IDToken{
-		Issuer: i.URL, Subject: f.User, Audience: []string{client.ID}, Nonce: n.nonce, AccessTokenHash: hash, SessionID: f.ID,
-		ACR: ClassOf(f.AMR), AMR: f.AMR, AuthTime: f.AuthTime, IssuedAt: now, ExpiresAt: now.Add(i.Lifetimes.IDToken),
-		Profile: n.profile, Requested: f.Requested.IDToken,
-	}
-	// A client of one organisation knows which, and one that sees no metadata here needs no revision of it: its ID token has nothing
-	// that it has not asked for.
-	if client.AllOrgs {
-		id.Org = f.Org
-	}
-	if client.Shows(InIDToken) {
-		id.Revision, id.AppRevision = n.view.revision, n.view.appRevision
-	}
-	tokens.IDToken, err = i.Keys.Sign(alg, typeIDToken, id.AppendJSON(make([]byte, 0, 1024), n.view.in(InIDToken)))
-	if err != nil {
-		return Tokens{}, &Error{Code: Unavailable, Err: err}
+	if tokens.IDToken, err = id.sign(i.Keys); err != nil {
+		return Tokens{}, err
 	}
 	return tokens, nil
 }
@@ -318,29 +294,22 @@ func (i *Issuer) machineAudience(client *Client, scope string) []string {
 	return i.audience(client, scope)
 }
 
-func accessAlg(client *Client) string {
-	if client.AccessTokenAlg == "" {
-		return DefaultAlg
-	}
-	return client.AccessTokenAlg
-}
-
 // view is the metadata of a user as one client may see it.
 type view struct {
-	client                *Client
-	entries               iter.Seq2[string, string]
-	revision, appRevision uint64
+	client                             *Client
+	entries                            func(place string) iter.Seq2[string, string]
+	revision, appRevision, orgRevision uint64
 }
 
 // prepare is ProfileSource.ProfileClaims for what a client may see of a family's user.
 func (i *Issuer) prepare(ctx context.Context, client *Client, ref FamilyRef) (with context.Context, read func() (view, error)) {
 	with, readClaims := i.Profiles.ProfileClaims(ctx, ref.Org, ref.User, client.ID)
 	return with, func() (view, error) {
-		entries, revision, appRevision, err := readClaims()
+		entries, revision, appRevision, orgRevision, err := readClaims()
 		if err != nil {
 			return view{}, &Error{Code: Unavailable, Detail: "the user's metadata could not be read", Err: err}
 		}
-		return view{client, entries, revision, appRevision}, nil
+		return view{client, entries, revision, appRevision, orgRevision}, nil
 	}
 }
 
@@ -355,11 +324,11 @@ func (v view) in(place string) iter.Seq2[string, string] {
 		return nil
 	}
 	if v.client.ClaimKeys == nil {
-		return v.entries
+		return v.entries(place)
 	}
 	return func(yield func(string, string) bool) {
-		for key, value := range v.entries {
-			if slices.Contains(v.client.ClaimKeys, key) && !yield(key, value) {
+		for key, value := range v.entries(place) {
+			if v.client.Sees(key) && !yield(key, value) {
 				return
 			}
 		}

@@ -118,7 +118,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, l Login) (Subject, err
 
 // Password returns whose name and password these are, for pages that ask for one thing after another: in which organisation he logs in,
 // whether he must choose another password and his second factor are still open. It fails like Authenticate, and then the user has only
-// an id, that of the account tried, for the audit log alone.
+// an id and his organisations, those of the account tried, for the audit log alone.
 func (a *Authenticator) Password(ctx context.Context, name, password, address string) (User, error) {
 	attempt, err := a.attempt(ctx, name, password, address)
 	if err == nil && attempt.user.Disabled {
@@ -128,7 +128,7 @@ func (a *Authenticator) Password(ctx context.Context, name, password, address st
 		err = a.succeed(ctx, &attempt, password)
 	}
 	if err != nil {
-		return User{ID: attempt.user.ID}, err
+		return User{ID: attempt.user.ID, Orgs: attempt.user.Orgs}, err
 	}
 	return attempt.user, nil
 }

@@ -19,6 +19,10 @@ type Org struct {
 	Disabled bool   `json:"disabled,omitempty"`
 	// ClaimsBudget is how many bytes of claims JSON a user's document may have; 0 means the server's default.
 	ClaimsBudget int `json:"claims_budget,omitempty"`
+	// HistoryChanges is how many changes of a document are remembered, HistoryDays for how many days; 0 means the server's default, and
+	// no such bound.
+	HistoryChanges int `json:"history_changes,omitempty"`
+	HistoryDays    int `json:"history_days,omitempty"`
 	// LogoURL and Color are how its pages look beside its Name: an https address, and #rrggbb.
 	LogoURL string `json:"logo_url,omitempty"`
 	Color   string `json:"color,omitempty"`
@@ -43,6 +47,8 @@ type User struct {
 	Left     []string       `json:"left,omitempty"`
 	Disabled bool           `json:"disabled,omitempty"`
 	Profile  claims.Profile `json:"profile,omitzero"`
+	// Role is what the user may do in the console, in his home organisation or, with RoleAdmin, in all of them; "" for nothing.
+	Role Role `json:"role,omitempty"`
 	// MustChangePassword: the password was chosen by somebody else and is good for nothing but choosing another one (row L-13).
 	MustChangePassword bool `json:"must_change_password,omitempty"`
 	// Epoch changes whenever everything issued to the user so far must end: password change, disabling.
@@ -179,7 +185,7 @@ func (c *Client) Shows(place string) bool {
 	return c.ClaimsIn == nil || slices.Contains(c.ClaimsIn, place)
 }
 
-// Role is what an API token may do inside its organisation, each including the ones after it.
+// Role is what an API token may do inside its organisation, or a person in the console, each including the ones after it.
 type Role string
 
 // The roles.

@@ -12,6 +12,12 @@ import (
 // header limit most proxies have.
 const MaxClaimsBudget = 4096
 
+// The most an organisation's history may be told to hold.
+const (
+	MaxHistoryChanges = 1000
+	MaxHistoryDays    = 3650
+)
+
 // Orgs manages organisations: administrators create and change them, everybody sees his own.
 type Orgs struct {
 	Store    OrgStore
@@ -23,11 +29,13 @@ type Orgs struct {
 
 // OrgChange changes the fields that are not nil. A disabled organisation's users, clients and operators are refused everywhere.
 type OrgChange struct {
-	Name         *string
-	Disabled     *bool
-	ClaimsBudget *int
-	LogoURL      *string
-	Color        *string
+	Name           *string
+	Disabled       *bool
+	ClaimsBudget   *int
+	HistoryChanges *int
+	HistoryDays    *int
+	LogoURL        *string
+	Color          *string
 }
 
 // Get returns an organisation the caller may see.
@@ -108,6 +116,9 @@ func (s *Orgs) put(ctx context.Context, org *Org, c OrgChange) error {
 		}
 		org.ClaimsBudget = *c.ClaimsBudget
 	}
+	if err := org.setHistory(c); err != nil {
+		return err
+	}
 	if err := org.setLook(c); err != nil {
 		return err
 	}
@@ -127,6 +138,22 @@ func (s *Orgs) put(ctx context.Context, org *Org, c OrgChange) error {
 	org.Version = version
 	s.Registry.Forget()
 	s.Callers.Forget()
+	return nil
+}
+
+func (o *Org) setHistory(c OrgChange) error {
+	if c.HistoryChanges != nil {
+		if *c.HistoryChanges < 0 || *c.HistoryChanges > MaxHistoryChanges {
+			return &Error{Code: InvalidRequest, Field: "history_changes", Detail: "0 (the server's default) to 1000 changes"}
+		}
+		o.HistoryChanges = *c.HistoryChanges
+	}
+	if c.HistoryDays != nil {
+		if *c.HistoryDays < 0 || *c.HistoryDays > MaxHistoryDays {
+			return &Error{Code: InvalidRequest, Field: "history_days", Detail: "0 (no bound) to 3650 days"}
+		}
+		o.HistoryDays = *c.HistoryDays
+	}
 	return nil
 }
 

@@ -146,14 +146,19 @@ func (c HashConfig) validate() error {
 // long, among the most common ones, or little more than one of the names, which are the user's own and his organisations'
 // (row L-05).
 func (h *Hasher) Hash(ctx context.Context, password string, names ...string) (string, error) {
+	if err := h.Check(password, names...); err != nil {
+		return "", err
+	}
+	return h.Rehash(ctx, password)
+}
+
+// Check reports why Hash would refuse a password, and computes nothing.
+func (h *Hasher) Check(password string, names ...string) error {
 	password, err := normalise(password)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if err := h.checkNew(password, names); err != nil {
-		return "", err
-	}
-	return h.hash(ctx, password)
+	return h.checkNew(password, names)
 }
 
 // Rehash is Hash for a password the user already has: the rules for new ones do not apply.

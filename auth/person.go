@@ -3,7 +3,7 @@ package auth
 import "context"
 
 // Person is Find for what belongs to the person and not to his membership, such as his browser sessions: they are his own business and
-// that of those who may read in his home organisation, or write there to change it.
+// that of those who may read in his home organisation, or manage him to change it.
 func (s *Users) Person(ctx context.Context, caller *Caller, orgName, name string, change bool) (User, error) {
 	user, err := s.Find(ctx, caller, orgName, name)
 	if err != nil {
@@ -14,7 +14,7 @@ func (s *Users) Person(ctx context.Context, caller *Caller, orgName, name string
 	case self: // Find has shown him nobody else
 		return user, nil
 	case change:
-		return user, caller.refuse(caller.MayWrite(home), home, "user")
+		return user, caller.refuse(caller.mayManage(&user), home, "user")
 	}
 	return user, caller.refuse(caller.MayRead(home), home, "user")
 }

@@ -15,7 +15,7 @@ func (i *Issuer) Redeem(ctx context.Context, client *Client, ref string, a Appro
 		return Tokens{}, err
 	}
 	scope := stillAllowed(client, a.Scope)
-	family, idle := i.newFamily(client, a.Subject, scope, keyThumbprint)
+	family, idle := i.newFamily(now, client, a.Subject, scope, keyThumbprint)
 	family.Session, family.Requested = a.Session, a.Requested.stillFor(client)
 	secret := newRefreshSecret()
 	with, read := i.prepare(ctx, client, family.FamilyRef)

@@ -142,13 +142,21 @@ func (r *Registry) anyOrg(ctx context.Context, slug string) (*Org, error) {
 	return &org, nil
 }
 
-// ClaimsBudget returns an organisation's own claims budget in bytes, 0 where the server's default applies.
-func (r *Registry) ClaimsBudget(ctx context.Context, slug string) (int, error) {
+// Bounds are what an organisation has set for its metadata, 0 where it has not.
+type Bounds struct {
+	ClaimsBudget   int // bytes
+	HistoryChanges int
+	HistoryAge     time.Duration
+}
+
+// Bounds returns an organisation's own bounds.
+func (r *Registry) Bounds(ctx context.Context, slug string) (Bounds, error) {
 	org, err := r.anyOrg(ctx, slug)
 	if err != nil {
-		return 0, err
+		return Bounds{}, err
 	}
-	return org.ClaimsBudget, nil
+	const day = 24 * time.Hour
+	return Bounds{org.ClaimsBudget, org.HistoryChanges, time.Duration(org.HistoryDays) * day}, nil
 }
 
 // Forget drops what was remembered, after a change made here.

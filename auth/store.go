@@ -28,6 +28,8 @@ type UserStore interface {
 	// User reads a user and the password hash ("" if none). A user whose deletion is finished is NotFound; one whose deletion
 	// has begun is returned with Deleting set.
 	User(ctx context.Context, id string) (User, string, error)
+	// UsersByID reads users, in the order of their ids. One whom User would not find is nil.
+	UsersByID(ctx context.Context, ids []string) ([]*User, error)
 	// UserIDUsed reports whether an id is, or ever was, a user's.
 	UserIDUsed(ctx context.Context, id string) (bool, error)
 	// PutUser creates or updates a user. A nil password leaves the hash as it is; leftOrgs are organisations the user no longer

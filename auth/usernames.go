@@ -39,12 +39,14 @@ func setNames(u *User, username, email *string, verified *bool) error {
 	return nil
 }
 
+var errIDUsed = &Error{Code: Conflict, Field: "id", Detail: "this id is or was in use"}
+
 // An id and a username of the same text would name two people in one path.
 func (s *Users) noOneIsCalled(ctx context.Context, u *User) error {
 	if u.Version == 0 {
 		// Its own tokens would be the user's (row O-21).
 		if _, err := s.Registry.ClientStore.Client(ctx, u.ID); err == nil {
-			return &Error{Code: Conflict, Field: "id", Detail: "this id is or was in use"}
+			return errIDUsed
 		} else if CodeOf(err) != NotFound {
 			return err
 		}

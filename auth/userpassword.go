@@ -6,10 +6,12 @@ import (
 	"time"
 )
 
+var errTwoPasswords = &Error{Code: InvalidRequest, Field: "password_hash", Detail: "give a password or its hash, not both"}
+
 func (s *Users) passwordHash(ctx context.Context, n NewUser, u *User) (string, error) {
 	switch {
 	case n.Password != "" && n.PasswordHash != "":
-		return "", &Error{Code: InvalidRequest, Field: "password_hash", Detail: "give a password or its hash, not both"}
+		return "", errTwoPasswords
 	case n.PasswordHash != "":
 		return n.PasswordHash, s.Hasher.CheckImported(n.PasswordHash)
 	case n.Password != "":
@@ -53,7 +55,7 @@ func (s *Users) setPassword(ctx context.Context, caller *Caller, user User, p Ne
 	var err error
 	if self {
 		verified, err = s.checkCurrent(ctx, &user, p.Current)
-	} else if !caller.MayWrite(user.Orgs[0]) {
+	} else if !caller.mayManage(&user) {
 		err = errForbidden("change this user")
 	}
 	if err != nil {
@@ -71,7 +73,7 @@ func (s *Users) setPassword(ctx context.Context, caller *Caller, user User, p Ne
 			return err
 		case self && stored != verified: // somebody set another one while this one was being hashed
 			return errPresentPassword
-		case !self && !caller.MayWrite(present.Orgs[0]):
+		case !self && !caller.mayManage(&present):
 			return errForbidden("change this user")
 		}
 		present.Epoch++

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/claimsmith/claimsmith/claims"
@@ -43,6 +42,7 @@ type NewUser struct {
 	PasswordHash  string // of one of the formats CheckImported names
 	// Temporary makes the user choose another password before anything else.
 	Temporary bool
+	Disabled  bool
 	Profile   claims.Profile
 }
 
@@ -122,18 +122,6 @@ func (s *Users) List(ctx context.Context, caller *Caller, orgName string, p Page
 	return s.Store.Users(ctx, org, p)
 }
 
-// managed is Find for a change to the person: the caller must operate the home organisation.
-func (s *Users) managed(ctx context.Context, caller *Caller, org, name string) (User, error) {
-	user, err := s.Find(ctx, caller, org, name)
-	if err != nil {
-		return User{}, err
-	}
-	if !caller.MayWrite(user.Orgs[0]) {
-		return user, errForbidden("change this user")
-	}
-	return user, nil
-}
-
 // unlessChanged makes a change that starts with reading the object. A caller who does not say which version he means does not care
 // that somebody else changed it in between, so then it is made again.
 func unlessChanged(want *uint64, change func() error) error {
@@ -174,9 +162,9 @@ func (s *Users) create(ctx context.Context, caller *Caller, org string, n NewUse
 	}
 	op := newOperation()
 	if idempotencyKey != "" {
-		op = hashSecret(strings.Join([]string{"create user", caller.Ref(), org, idempotencyKey}, "\x00"))
+		op = keyedOperation(caller, org, idempotencyKey)
 		if n.ID == "" {
-			user.ID = apiTokenID("user id\x00" + op)
+			user.ID = keyedUserID(op)
 		}
 	}
 	hash, err := s.passwordHash(ctx, n, &user)
@@ -196,7 +184,7 @@ func (s *Users) create(ctx context.Context, caller *Caller, org string, n NewUse
 		// has the user nevertheless, if the id was made from the key.
 		user, err = s.createdBefore(ctx, &user, n)
 	} else if CodeOf(err) == Conflict {
-		err = &Error{Code: Conflict, Field: "id", Detail: "this id is or was in use", Err: err}
+		err = errIDUsed
 	}
 	if CodeOf(err) == Conflict {
 		s.abandonHandles(ctx, handles, claim)
@@ -234,7 +222,7 @@ func (s *Users) createdBefore(ctx context.Context, asked *User, n NewUser) (User
 
 func (s *Users) newUser(n NewUser, org string) (User, error) {
 	now := s.Now()
-	user := User{ID: n.ID, Orgs: []string{org}, Profile: n.Profile, CreatedAt: now, UpdatedAt: now}
+	user := User{ID: n.ID, Orgs: []string{org}, Disabled: n.Disabled, Profile: n.Profile, CreatedAt: now, UpdatedAt: now}
 	if n.ID == "" {
 		user.ID = NewUserID()
 	} else if !ValidUserID(n.ID) || reserved[n.ID] {
@@ -263,7 +251,7 @@ func (s *Users) newUser(n NewUser, org string) (User, error) {
 func (s *Users) Update(ctx context.Context, caller *Caller, orgName, name string, want *uint64, c UserChange) (User, error) {
 	var user User
 	err := unlessChanged(want, func() (err error) {
-		if user, err = s.managed(ctx, caller, orgName, name); err == nil {
+		if user, err = s.Managed(ctx, caller, orgName, name); err == nil {
 			user, err = s.update(ctx, caller, user, want, c)
 		}
 		return err
@@ -339,7 +327,7 @@ func (s *Users) update(ctx context.Context, caller *Caller, user User, want *uin
 // undo makes a user what he was before an operation that somebody else was quicker than, but for what ended with it.
 func (s *Users) undo(ctx context.Context, u, old *User, handles []Handle, by Holder) error {
 	before := *old
-	before.Version, before.Epoch, before.Orgs, before.Left = u.Version, u.Epoch, u.Orgs, u.Left
+	before.Version, before.Epoch, before.Orgs, before.Left, before.Role = u.Version, u.Epoch, u.Orgs, u.Left, u.Role
 	version, err := s.Store.PutUser(ctx, before, nil, nil, newOperation())
 	if err != nil {
 		return err
@@ -370,6 +358,9 @@ func (s *Users) setOrgs(ctx context.Context, caller *Caller, u *User, orgs *[]st
 		}
 	}
 	left = without(slices.Concat(u.Orgs, without(u.Left, u.Orgs)), *orgs)
+	if u.Orgs[0] != (*orgs)[0] {
+		u.Role = "" // it was one in that organisation
+	}
 	u.Orgs, u.Left = slices.Clone(*orgs), left
 	return left, nil
 }
@@ -410,7 +401,7 @@ func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, wa
 	if !user.MemberOf(org) {
 		return "", errNotFound("user")
 	}
-	if !caller.MayWrite(user.Orgs[0]) {
+	if !caller.mayManage(&user) {
 		return user.ID, errForbidden("delete this user")
 	}
 	if !user.Deleting {

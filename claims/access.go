@@ -22,10 +22,12 @@ type AccessToken struct {
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 	AuthTime  time.Time
-	// Revision is the revision of the user's metadata document that the claims were read from (claims_rev), AppRevision that
-	// of the document for this client (claims_app_rev); 0 where there is none.
+	// Revision is the revision of the user's metadata document that the claims were read from (claims_rev), AppRevision that of the
+	// document for this client (claims_app_rev), OrgRevision that of what the organisation lays down for all its users: definitions
+	// of keys, groups, and the entries they inherit (claims_org_rev); 0 where there is none.
 	Revision    uint64
 	AppRevision uint64
+	OrgRevision uint64
 	// KeyThumbprint is the JWK SHA-256 thumbprint of the key the token is bound to (cnf.jkt, RFC 9449 §6.1), "" for none. A bound
 	// token is nothing without a proof, see [VerifyProof].
 	KeyThumbprint string
@@ -60,6 +62,7 @@ func (t *AccessToken) AppendJSON(dst []byte, profile iter.Seq2[string, string]) 
 	dst = appendText(dst, "org", t.Org)
 	dst = appendCount(dst, "claims_rev", t.Revision)
 	dst = appendCount(dst, "claims_app_rev", t.AppRevision)
+	dst = appendCount(dst, "claims_org_rev", t.OrgRevision)
 	if t.KeyThumbprint != "" {
 		dst = append(appendText(append(appendName(dst, "cnf"), '{'), "jkt", t.KeyThumbprint), '}')
 	}

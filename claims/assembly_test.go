@@ -42,12 +42,12 @@ func TestPayloadBytes(t *testing.T) {
 	id := claims.IDToken{
 		Issuer: issuer, Subject: "jane", Audience: []string{"web"}, AuthorizedParty: "web", Nonce: "n", AccessTokenHash: "h",
 		SessionID: "s1", Org: "default", ACR: "1", AMR: []string{"pwd"}, IssuedAt: issuedAt, ExpiresAt: issuedAt.Add(time.Hour),
-		AuthTime: issuedAt, Profile: janesProfile, Revision: 7, AppRevision: 3,
+		AuthTime: issuedAt, Profile: janesProfile, Revision: 7, AppRevision: 3, OrgRevision: 5,
 	}
 	asked := id
 	asked.Requested = []string{"name", "email_verified", "address", "sub", "no_such"}
 	userinfo := func(scope string, requested ...string) *claims.UserInfo {
-		return &claims.UserInfo{Subject: "jane", Org: "default", Scope: scope, Requested: requested, Profile: janesProfile, Revision: 7}
+		return &claims.UserInfo{Subject: "jane", Org: "default", Scope: scope, Requested: requested, Profile: janesProfile, Revision: 7, OrgRevision: 5}
 	}
 	theme := profileOf(pair{"theme", `"Dark mode"`})
 
@@ -58,7 +58,7 @@ func TestPayloadBytes(t *testing.T) {
 				`"metadata_prefs":{"b":1,"a":[1.0,-0]},"metadata_user-theme":"Light",` +
 				`"iss":"https://id.example","sub":"jane","aud":"https://api.example","exp":1788264600,"iat":1788264000,` +
 				`"jti":"t1","client_id":"web","scope":"openid profile","auth_time":1788263940,"acr":"1","amr":["pwd","otp"],` +
-				`"sid":"s1","org":"default","claims_rev":7,"claims_app_rev":3}`},
+				`"sid":"s1","org":"default","claims_rev":7,"claims_app_rev":3,"claims_org_rev":5}`},
 		{"an access token with the least", string(minimal.AppendJSON(nil, nil)),
 			`{"iss":"https://id.example","sub":"svc","aud":["https://api.example","https://b.example"],"exp":1788264060,` +
 				`"iat":1788264000,"jti":"t2","client_id":"svc"}`},
@@ -75,25 +75,25 @@ func TestPayloadBytes(t *testing.T) {
 		{"an ID token, without the profile it knows", string(id.AppendJSON(nil, theme)),
 			`{"metadata_theme":"Dark mode","iss":"https://id.example","sub":"jane","aud":"web","exp":1788267600,"iat":1788264000,` +
 				`"auth_time":1788264000,"nonce":"n","acr":"1","amr":["pwd"],"azp":"web","at_hash":"h","sid":"s1","org":"default",` +
-				`"claims_rev":7,"claims_app_rev":3}`},
+				`"claims_rev":7,"claims_app_rev":3,"claims_org_rev":5}`},
 		{"an ID token with profile claims asked for", string(asked.AppendJSON(nil, nil)),
 			`{"name":"Jane \"JD\" Doe","email_verified":true,"address":{"formatted":"Ring 1\n1010 Wien","street_address":"Ring 1",` +
 				`"locality":"Wien","region":"Wien","postal_code":"1010","country":"AT"},"iss":"https://id.example","sub":"jane","aud":"web",` +
 				`"exp":1788267600,"iat":1788264000,"auth_time":1788264000,"nonce":"n","acr":"1","amr":["pwd"],"azp":"web",` +
-				`"at_hash":"h","sid":"s1","org":"default","claims_rev":7,"claims_app_rev":3}`},
+				`"at_hash":"h","sid":"s1","org":"default","claims_rev":7,"claims_app_rev":3,"claims_org_rev":5}`},
 		{"userinfo by openid alone", string(userinfo("openid").AppendJSON(nil, theme)),
-			`{"metadata_theme":"Dark mode","sub":"jane","org":"default","claims_rev":7}`},
+			`{"metadata_theme":"Dark mode","sub":"jane","org":"default","claims_rev":7,"claims_org_rev":5}`},
 		{"userinfo by profile", string(userinfo("openid profile").AppendJSON(nil, nil)),
 			`{"name":"Jane \"JD\" Doe","given_name":"Jane","family_name":"Doe","middle_name":"Q","nickname":"jd",` +
 				`"preferred_username":"jane","profile":"https://jane.example","picture":"https://jane.example/p.png",` +
 				`"website":"https://jane.example/w","gender":"female","birthdate":"1990-05-17","zoneinfo":"Europe/Vienna",` +
-				`"locale":"de-AT","updated_at":1700000000,"sub":"jane","org":"default","claims_rev":7}`},
+				`"locale":"de-AT","updated_at":1700000000,"sub":"jane","org":"default","claims_rev":7,"claims_org_rev":5}`},
 		{"userinfo by email, phone and one name", string(userinfo("phone openid email", "locale").AppendJSON(nil, nil)),
 			`{"locale":"de-AT","email":"jane@example.com","email_verified":true,"phone_number":"+43123",` +
-				`"phone_number_verified":false,"sub":"jane","org":"default","claims_rev":7}`},
+				`"phone_number_verified":false,"sub":"jane","org":"default","claims_rev":7,"claims_org_rev":5}`},
 		{"userinfo by address", string(userinfo("address").AppendJSON(nil, nil)),
 			`{"address":{"formatted":"Ring 1\n1010 Wien","street_address":"Ring 1","locality":"Wien","region":"Wien",` +
-				`"postal_code":"1010","country":"AT"},"sub":"jane","org":"default","claims_rev":7}`},
+				`"postal_code":"1010","country":"AT"},"sub":"jane","org":"default","claims_rev":7,"claims_org_rev":5}`},
 		{"userinfo of somebody unknown", string((&claims.UserInfo{Subject: "x", Scope: "profile email phone address"}).AppendJSON(nil, nil)),
 			`{"sub":"x"}`},
 	} {

@@ -28,9 +28,10 @@ type IDToken struct {
 	// scopes alone put nothing of it here, they do at userinfo.
 	Profile   Profile
 	Requested []string
-	// Revision and AppRevision are as in [AccessToken].
+	// The revisions are as in [AccessToken].
 	Revision    uint64
 	AppRevision uint64
+	OrgRevision uint64
 }
 
 // AppendJSON appends the payload to dst, with metadata claims as [AccessToken.AppendJSON] writes them.
@@ -52,6 +53,7 @@ func (t *IDToken) AppendJSON(dst []byte, profile iter.Seq2[string, string]) []by
 	dst = appendText(dst, "org", t.Org)
 	dst = appendCount(dst, "claims_rev", t.Revision)
 	dst = appendCount(dst, "claims_app_rev", t.AppRevision)
+	dst = appendCount(dst, "claims_org_rev", t.OrgRevision)
 	return append(dst, '}')
 }
 

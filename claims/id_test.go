@@ -60,7 +60,7 @@ func TestVerifyIDToken(t *testing.T) {
 	ctx := context.Background()
 	base := claims.IDToken{
 		Issuer: issuer, Subject: "jane", Audience: []string{"web"}, AuthorizedParty: "web", Nonce: "n1", SessionID: "s1", Org: "default",
-		ACR: "1", AMR: []string{"pwd"}, IssuedAt: issuedAt, ExpiresAt: issuedAt.Add(time.Hour), AuthTime: issuedAt, Revision: 7, AppRevision: 2,
+		ACR: "1", AMR: []string{"pwd"}, IssuedAt: issuedAt, ExpiresAt: issuedAt.Add(time.Hour), AuthTime: issuedAt, Revision: 7, AppRevision: 2, OrgRevision: 9,
 		Profile: claims.Profile{Name: "Jane", Email: "jane@example.com", EmailVerified: true, UpdatedAt: issuedAt, Address: claims.Address{Country: "AT"}},
 	}
 	token := func(change func(*claims.IDToken)) string {

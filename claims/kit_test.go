@@ -148,7 +148,7 @@ func accessToken() claims.AccessToken {
 	return claims.AccessToken{
 		Issuer: issuer, Subject: "jane", Audience: []string{audience}, ID: "t1", ClientID: "web", Scope: "openid profile",
 		SessionID: "s1", Org: "default", ACR: "1", AMR: []string{"pwd", "otp"}, IssuedAt: issuedAt,
-		ExpiresAt: issuedAt.Add(10 * time.Minute), AuthTime: issuedAt.Add(-time.Minute), Revision: 7, AppRevision: 3,
+		ExpiresAt: issuedAt.Add(10 * time.Minute), AuthTime: issuedAt.Add(-time.Minute), Revision: 7, AppRevision: 3, OrgRevision: 5,
 	}
 }
 

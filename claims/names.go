@@ -41,8 +41,8 @@ var reserved = map[string]bool{
 	"preferred_username": true, "profile": true, "picture": true, "website": true, "gender": true, "birthdate": true,
 	"zoneinfo": true, "locale": true, "updated_at": true, "email": true, "email_verified": true,
 	"phone_number": true, "phone_number_verified": true, "address": true,
-	// Claimsmith's own: organisation, and the revisions of the documents the metadata claims were read from.
-	"org": true, "claims_rev": true, "claims_app_rev": true,
+	// Claimsmith's own: organisation, and the revisions of what the metadata claims were read from.
+	"org": true, "claims_rev": true, "claims_app_rev": true, "claims_org_rev": true,
 }
 
 // Reserved reports whether a top-level claim name belongs to the issuer. No reserved name begins with [Prefix].

@@ -24,6 +24,7 @@ type commonPayload struct {
 	AMR         []string    `json:"amr"`
 	Revision    uint64      `json:"claims_rev"`
 	AppRevision uint64      `json:"claims_app_rev"`
+	OrgRevision uint64      `json:"claims_org_rev"`
 
 	// Others are all other members, the metadata claims among them.
 	Others map[string]jsontext.Value `json:",embed"`
@@ -74,7 +75,7 @@ func (p *accessPayload) access() *Access {
 			Issuer: p.Issuer, Subject: p.Subject, Audience: p.Audience, ID: p.ID, ClientID: p.ClientID, Scope: p.Scope,
 			SessionID: p.SessionID, Org: p.Org, ACR: p.ACR, AMR: p.AMR, IssuedAt: p.IssuedAt.time(),
 			ExpiresAt: p.ExpiresAt.time(), AuthTime: p.AuthTime.time(), Revision: p.Revision, AppRevision: p.AppRevision,
-			KeyThumbprint: thumbprint, Actor: p.Actor,
+			OrgRevision: p.OrgRevision, KeyThumbprint: thumbprint, Actor: p.Actor,
 		},
 		Metadata: p.metadata(),
 	}
@@ -88,7 +89,7 @@ func (p *idPayload) identity() *Identity {
 			Issuer: p.Issuer, Subject: p.Subject, Audience: p.Audience, AuthorizedParty: p.AuthorizedParty, Nonce: p.Nonce,
 			AccessTokenHash: p.AccessTokenHash, SessionID: p.SessionID, Org: p.Org, ACR: p.ACR, AMR: p.AMR,
 			IssuedAt: p.IssuedAt.time(), ExpiresAt: p.ExpiresAt.time(), AuthTime: p.AuthTime.time(), Profile: profile,
-			Revision: p.Revision, AppRevision: p.AppRevision,
+			Revision: p.Revision, AppRevision: p.AppRevision, OrgRevision: p.OrgRevision,
 		},
 		Metadata: p.metadata(),
 	}

@@ -15,9 +15,10 @@ type UserInfo struct {
 	Scope     string
 	Requested []string
 	Profile   Profile
-	// Revision and AppRevision are as in [AccessToken].
+	// The revisions are as in [AccessToken].
 	Revision    uint64
 	AppRevision uint64
+	OrgRevision uint64
 }
 
 // AppendJSON appends the answer to dst, with metadata claims as [AccessToken.AppendJSON] writes them.
@@ -28,6 +29,7 @@ func (u *UserInfo) AppendJSON(dst []byte, profile iter.Seq2[string, string]) []b
 	dst = appendText(dst, "org", u.Org)
 	dst = appendCount(dst, "claims_rev", u.Revision)
 	dst = appendCount(dst, "claims_app_rev", u.AppRevision)
+	dst = appendCount(dst, "claims_org_rev", u.OrgRevision)
 	return append(dst, '}')
 }
 

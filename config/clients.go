@@ -2,9 +2,7 @@ package config
 
 import (
 	"errors"
-	"net/url"
 	"reflect"
-	"strings"
 )
 
 // Clients are the commands on the clients of a running server.
@@ -14,14 +12,6 @@ type Clients struct {
 	Show   ClientsShow   `cmd:"" help:"Show everything about a client but its secret."`
 	Update ClientsUpdate `cmd:"" help:"Change a client. What is not given stays as it is."`
 	Delete ClientsDelete `cmd:"" help:"Delete a client, and with it all that was issued to it."`
-}
-
-// API says which server a command talks to, as whom, and how it says what it heard.
-type API struct {
-	URL    string `name:"url" placeholder:"URL" help:"Address of the server, which is its issuer: https, or http on loopback."`
-	Token  Secret `placeholder:"TOKEN" help:"API token of an operator."`
-	Org    string `placeholder:"SLUG" help:"Organisation of the client. Default: the operator's own, for an administrator the organisation default."`
-	Output string `short:"o" default:"table" oneof:"table, json" help:"Form of the answer: for people, or as the server gave it."`
 }
 
 // ClientsCreate are the settings of the clients create command.
@@ -87,23 +77,6 @@ type ClientPolicy struct {
 	ClaimsIn               []string `flagonly:"" placeholder:"PLACE" help:"Where it sees metadata claims: access_token, id_token, userinfo, introspection. An asterisk: everywhere."`
 	ClaimKeys              []string `flagonly:"" placeholder:"KEY" help:"Metadata keys it sees. An asterisk: all."`
 	Disabled               *bool    `flagonly:"" negatable:"" help:"Whether it is refused everywhere."`
-}
-
-func (a API) check(f *faults) {
-	u, err := url.Parse(a.URL)
-	switch {
-	case a.URL == "":
-		f.add("url", "not set: give the URL of the server, like https://id.example.com")
-	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || strings.ContainsAny(a.URL, "?#"):
-		f.add("url", "is not a URL of only a scheme, a host and perhaps a path, like https://id.example.com")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		f.add("url", "%q must begin with https:, or be http: on loopback: the token would be seen on the way", a.URL)
-	}
-	if !a.Token.Given() {
-		f.add("token", "not set: give an operator's API token")
-	} else if !isBearer(a.Token) {
-		f.add("token", bearerFault)
-	}
 }
 
 func (c *ClientsCreate) check(f *faults) { c.API.check(f) }

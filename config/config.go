@@ -21,12 +21,24 @@ type CLI struct {
 	Serve     Serve     `cmd:"" help:"Run the server."`
 	Bootstrap Bootstrap `cmd:"" help:"Prepare an empty Redis: signing keys, the default organisation and the first operator, whose token is printed once."`
 	Keys      Keys      `cmd:"" help:"List, rotate or withdraw the signing keys."`
-	Clients   Clients   `cmd:"" help:"Create, list, show, change or delete the clients of a running server."`
 	Health    Health    `cmd:"" help:"Ask a running server whether it is ready. Exits 0 when it is, 1 when it is not."`
+
+	Meta        Meta           `cmd:"" help:"Read, set, preview and roll back metadata."`
+	Users       Users          `cmd:"" help:"List, search, show, create, change and erase users."`
+	Orgs        Orgs           `cmd:"" help:"List, show, create and change organisations."`
+	Groups      Groups         `cmd:"" help:"List, show, create, change and delete groups and their members."`
+	Clients     Clients        `cmd:"" help:"Create, list, show, change or delete the clients of a running server."`
+	Definitions Definitions    `cmd:"" help:"Lay down what metadata keys mean, who may write and who may see them."`
+	Tokens      TokensCommand  `cmd:"" help:"Inspect tokens."`
+	Import      Import         `cmd:"" help:"Create the users of a file, with their metadata, groups and password hashes. An import that was cut off goes on where it was."`
+	Export      Export         `cmd:"" help:"Write all users with their metadata and groups, in the form that import reads."`
+	Audit       AuditCommand   `cmd:"" help:"Read and verify the audit log."`
+	Profile     ProfileCommand `cmd:"" help:"Store servers to speak to."`
+	Completion  Completion     `cmd:"" help:"Print a script that completes claimsmith commands: source <(claimsmith completion bash)."`
 }
 
-// Command is the one command that was asked for, complete and checked: a *Dev, *Serve, *Bootstrap, *KeysList,
-// *KeysRotate, *KeysWithdraw, *ClientsCreate, *ClientsList, *ClientsShow, *ClientsUpdate, *ClientsDelete or *Health.
+// Command is the one command that was asked for, complete and checked: a pointer to one of the structs here that have no commands below
+// them.
 type Command interface {
 	check(*faults)
 }
@@ -55,6 +67,7 @@ type Server struct {
 	Logout    Logout    `embed:"" prefix:"logout-" group:"Sessions"`
 	Passwords Passwords `embed:"" prefix:"password-" group:"Passwords"`
 	Limits    Limits    `embed:"" group:"Limits"`
+	Audit     Audit     `embed:"" prefix:"audit-" group:"Audit"`
 	Log       Log       `embed:"" prefix:"log-" group:"Log"`
 }
 

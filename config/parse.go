@@ -43,7 +43,16 @@ func Parse(args []string, lookup func(string) (string, bool), stdout io.Writer) 
 		return nil, fmt.Errorf("read command line: %s is no command", context.Command())
 	}
 	for _, flag := range context.Flags() {
+		if flag.Tag.Has("flagonly") {
+			found.setAlone(flag.Name)
+		}
 		checkTags(&found, flag)
+	}
+	if r, ok := command.(remote); ok {
+		r.api().fill(&found, ProfilesOf(lookup))
+	}
+	if l, ok := command.(local); ok {
+		l.locate(ProfilesOf(lookup))
 	}
 	command.check(&found)
 	if err := found.err(); err != nil {
@@ -75,9 +84,7 @@ func newParser(cli *CLI, lookup func(string) (string, bool), found *faults) (*ko
 	}
 	return parser, kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok && flag != parser.Model.HelpFlag {
-			if flag.Tag.Has("flagonly") {
-				found.setAlone(flag.Name)
-			} else {
+			if !flag.Tag.Has("flagonly") {
 				flag.Envs = []string{variable(flag.Name)}
 			}
 			flag.Mapper = collecting{flag.Mapper, flag.Name, found}
@@ -223,11 +230,7 @@ func (f *faults) add(flag, format string, args ...any) {
 	if f.unknown[flag] {
 		return
 	}
-	name := "--" + flag
-	if !f.alone[flag] {
-		name += " (" + variable(flag) + ")"
-	}
-	f.lines = append(f.lines, fmt.Errorf("%s: "+format, append([]any{name}, args...)...))
+	f.lines = append(f.lines, &fault{f, flag, fmt.Errorf(format, args...)})
 	f.flags = append(f.flags, flag)
 }
 
@@ -243,6 +246,22 @@ func (f *faults) unreadable(flag string, err error) {
 // sound reports whether nothing is wrong with either flag so far, so that their values may be compared.
 func (f *faults) sound(a, b string) bool {
 	return !slices.Contains(f.flags, a) && !slices.Contains(f.flags, b)
+}
+
+// fault is what is wrong with one flag. Whether that has a variable is known once the command is.
+type fault struct {
+	of   *faults
+	flag string
+	err  error
+}
+
+func (f *fault) Unwrap() error { return f.err }
+
+func (f *fault) Error() string {
+	if f.of.alone[f.flag] {
+		return "--" + f.flag + ": " + f.err.Error()
+	}
+	return "--" + f.flag + " (" + variable(f.flag) + "): " + f.err.Error()
 }
 
 func (f *faults) err() error { return errors.Join(f.lines...) }

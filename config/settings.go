@@ -74,6 +74,12 @@ type Limits struct {
 	MaxDocument  int `default:"1048576" range:"1..16777216" help:"All values of one document, in bytes."`
 }
 
+// Audit is how much of the audit log is kept in Redis, of each organisation and of the installation itself.
+type Audit struct {
+	Events int           `default:"1000000" range:"10000..1000000000" help:"How many events are kept. About 200 bytes of Redis memory each."`
+	Age    time.Duration `default:"8760h" range:"24h..87600h" help:"How long an event is kept. Earlier key-encryption keys must be kept as long, or what was recorded under them cannot be verified."`
+}
+
 // Log are the settings of the log, which goes to standard error.
 type Log struct {
 	Level  slog.Level `default:"info" help:"Least level that is logged: debug, info, warn or error."`

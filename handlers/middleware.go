@@ -23,7 +23,8 @@ func (s *Server) begin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		facts := audit.Request{ID: rand.Text(), Address: c.RealIP(), Dialect: s.dialectOf(r.URL.EscapedPath()).Name()}
-		ctx, cancel := context.WithTimeout(audit.WithRequest(r.Context(), facts), s.config.RequestTimeout)
+		whole := &unbounded{server: s, context: audit.WithRequest(r.Context(), facts), body: r.Body}
+		ctx, cancel := context.WithTimeout(context.WithValue(whole.context, unboundedKey{}, whole), s.config.RequestTimeout)
 		defer cancel()
 		c.SetRequest(r.WithContext(ctx))
 		c.Response().Header()["X-Request-Id"] = []string{facts.ID}

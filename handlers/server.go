@@ -48,8 +48,10 @@ type Config struct {
 	// AccessLog writes one record per request, at level Info. Failures of the server are logged always.
 	AccessLog bool
 
-	// RequestTimeout is the deadline of each request's context. Default: 1 s.
+	// RequestTimeout is the deadline of each request's context, or of each piece of a Stream. Default: 1 s.
 	RequestTimeout time.Duration
+	// StreamTimeout is how long a Stream waits for its client. Default: 30 s.
+	StreamTimeout time.Duration
 	// MaxInFlight is how many requests are worked on at once; any more are answered 503. Default: 1024.
 	MaxInFlight int
 	// MaxBody is the most any route reads of a body, in bytes; routes have lower limits of their own. Default: 4 MiB.
@@ -79,6 +81,7 @@ func New(config Config) (*Server, error) {
 		return nil, errors.New("new http server: Logger and Now are required")
 	}
 	setDefault(&config.RequestTimeout, time.Second)
+	setDefault(&config.StreamTimeout, 30*time.Second)
 	setDefault(&config.MaxInFlight, 1024)
 	setDefault(&config.MaxBody, 4<<20)
 	setDefault(&config.ShutdownTimeout, 10*time.Second)

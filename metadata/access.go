@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -36,21 +37,59 @@ type Target struct {
 	User string
 	// App is a client id for that application's document, "" for the user-wide one.
 	App string
+	// Shared means not a user's document but the one that all users of the organisation inherit from, or, with the slug of a Group,
+	// its members.
+	Shared bool
+	Group  string
 }
 
-// owner returns the target's document without its user.
+// owner returns the target's document without its user, or group.
 func (t Target) owner(c Caller) (Owner, error) {
-	o := Owner{Org: t.Org, App: t.App}
-	if o.Org == "" {
-		o.Org = c.HomeOrg()
-	}
+	o := Owner{Org: orgOf(c, t.Org), App: t.App}
 	if !isOrg(o.Org) {
+		if t.Shared {
+			return o, errNoOrg
+		}
 		return o, ErrUserNotFound
 	}
-	if o.App != "" && !isApp(o.App) {
+	switch {
+	case o.App != "" && t.Shared:
+		return o, invalid("app", "applications have no shared documents")
+	case o.App != "" && !isApp(o.App):
 		return o, invalid("app", "this cannot be a client id")
 	}
 	return o, nil
+}
+
+func orgOf(c Caller, org string) string {
+	if org == "" {
+		return c.HomeOrg()
+	}
+	return org
+}
+
+// Answers about what an organisation lays down, each the same for what does not exist and for what is none of the caller's business.
+var (
+	errNoOrg        = &Error{Code: NotFound, Detail: "no such organisation"}
+	errNoGroup      = &Error{Code: NotFound, Detail: "no such group"}
+	errNoDefinition = &Error{Code: NotFound, Detail: "no such definition"}
+	errOnlyReads    = &Error{Code: Forbidden, Detail: "the caller may read but not change metadata of this organisation"}
+)
+
+// mayGovern reports why a caller may not change what an organisation lays down.
+func mayGovern(c Caller, org string) error {
+	switch {
+	case !isOrg(org):
+		return errNoOrg
+	case c.MayWrite(org):
+		return nil
+	case c.MayRead(org):
+		return errOnlyReads
+	}
+	if _, member := c.Self(org); member {
+		return &Error{Code: Forbidden, Detail: "only an operator changes this"}
+	}
+	return errNoOrg
 }
 
 // read runs do on the document a target names, if the caller may see it.
@@ -59,6 +98,13 @@ func (s *Service) read(ctx context.Context, c Caller, t Target, do func(Owner) e
 	if err != nil {
 		return err
 	}
+	if t.Shared {
+		if !c.MayRead(o.Org) {
+			s.record(ctx, c, "metadata.read", o.Org, "org:"+o.Org, audit.Denied, NotFound)
+			return errNoOrg
+		}
+		return s.shared(ctx, o, t.Group, do)
+	}
 	if c.MayRead(o.Org) {
 		_, err := s.anyUser(ctx, c, o, t.User, do)
 		return err
@@ -66,7 +112,7 @@ func (s *Service) read(ctx context.Context, c Caller, t Target, do func(Owner) e
 	o, err = s.self(ctx, c, o, t.User)
 	if err != nil {
 		if errors.Is(err, ErrUserNotFound) {
-			s.record(ctx, c, "metadata.read", o.Org, t.User, audit.Denied, NotFound)
+			s.record(ctx, c, "metadata.read", o.Org, userRef(t.User), audit.Denied, NotFound)
 		}
 		return err
 	}
@@ -74,24 +120,67 @@ func (s *Service) read(ctx context.Context, c Caller, t Target, do func(Owner) e
 }
 
 // write runs do on the document a target names, if the caller may change it; asSelf tells whether only as its user.
-func (s *Service) write(ctx context.Context, c Caller, t Target, do func(o Owner, asSelf bool) error) error {
+func (s *Service) write(ctx context.Context, c Caller, t Target, w write, do func(o Owner, asSelf bool) error) error {
 	o, err := t.owner(c)
 	if err != nil {
 		return err
 	}
-	if c.MayWrite(o.Org) {
+	about := ""
+	switch {
+	case t.Shared:
+		about = "org:" + o.Org
+		if err = mayGovern(c, o.Org); err == nil {
+			err = s.shared(ctx, o, t.Group, func(o Owner) error {
+				if o.Group != "" {
+					about = "group:" + o.Group
+				}
+				return do(o, false)
+			})
+		}
+	case c.MayWrite(o.Org):
 		o, err = s.anyUser(ctx, c, o, t.User, func(o Owner) error { return do(o, false) })
-	} else if o, err = s.self(ctx, c, o, t.User); err == nil {
-		err = do(o, true)
-	} else if errors.Is(err, ErrUserNotFound) && c.MayRead(o.Org) {
-		err = &Error{Code: Forbidden, Detail: "the caller may read but not change metadata of this organisation"}
+		about = userRef(cmp.Or(o.User, t.User))
+	default:
+		if o, err = s.self(ctx, c, o, t.User); err == nil && w.operators {
+			err = &Error{Code: Forbidden, Detail: "only an operator changes this"}
+		} else if err == nil {
+			err = do(o, true)
+		} else if errors.Is(err, ErrUserNotFound) && c.MayRead(o.Org) {
+			err = errOnlyReads
+		}
+		about = userRef(cmp.Or(o.User, t.User))
 	}
-	user := o.User
-	if user == "" {
-		user = t.User
+	if err != nil || !w.dryRun {
+		s.recordWrite(ctx, c, cmp.Or(w.action, "metadata.write"), o.Org, about, err)
 	}
-	s.recordWrite(ctx, c, o.Org, user, err)
 	return err
+}
+
+// shared runs do on the shared document of an organisation, or of its group of that slug.
+func (s *Service) shared(ctx context.Context, o Owner, slug string, do func(Owner) error) error {
+	if slug == "" {
+		return do(o)
+	}
+	g, err := s.groupOf(ctx, o.Org, slug)
+	if err != nil {
+		return err
+	}
+	o.Group = g.ID
+	return do(o)
+}
+
+// groupOf finds a group by its slug.
+func (s *Service) groupOf(ctx context.Context, org, slug string) (*Group, error) {
+	for _, scheme := range []func(context.Context, string) (*Scheme, error){s.scheme, s.latest} {
+		known, err := scheme(ctx, org)
+		if err != nil {
+			return nil, err
+		}
+		if g := known.group(slug); g != nil {
+			return g, nil
+		}
+	}
+	return nil, errNoGroup
 }
 
 // anyUser runs do on the user of that name, whoever it is. An id costs no look-up.
@@ -149,22 +238,26 @@ func (s *Service) byHandle(ctx context.Context, o Owner, name string) (Owner, er
 	return o, nil
 }
 
-func (s *Service) recordWrite(ctx context.Context, c Caller, org, user string, err error) {
+func (s *Service) recordWrite(ctx context.Context, c Caller, action, org, target string, err error) {
 	var fault *Error
 	switch {
 	case err == nil:
-		s.record(ctx, c, "metadata.write", org, user, audit.Success, "")
+		s.record(ctx, c, action, org, target, audit.Success, "")
 	case !errors.As(err, &fault) || fault.Code == Unavailable:
-		s.record(ctx, c, "metadata.write", org, user, audit.Failed, Unavailable)
+		s.record(ctx, c, action, org, target, audit.Failed, Unavailable)
 	case fault.Code == Forbidden || fault.Code == NotFound:
-		s.record(ctx, c, "metadata.write", org, user, audit.Denied, fault.Code)
+		s.record(ctx, c, action, org, target, audit.Denied, fault.Code)
 	}
 }
 
-func (s *Service) record(ctx context.Context, c Caller, action, org, user, outcome string, reason Code) {
-	e := audit.Event{Action: action, Actor: c.Ref(), Org: org, Outcome: outcome, Reason: string(reason)}
-	if isUserID(user) { // no other text somebody chose: it may be anything
-		e.Target = "user:" + user
+func (s *Service) record(ctx context.Context, c Caller, action, org, target, outcome string, reason Code) {
+	s.Audit.Record(ctx, audit.Event{Action: action, Actor: c.Ref(), Org: org, Target: target, Outcome: outcome, Reason: string(reason)})
+}
+
+// userRef names a user for the record, if that is an id: any other text somebody chose may be anything.
+func userRef(user string) string {
+	if !isUserID(user) {
+		return ""
 	}
-	s.Audit.Record(ctx, e)
+	return "user:" + user
 }

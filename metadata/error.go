@@ -1,6 +1,9 @@
 package metadata
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Code says what kind of error an Error is. Callers act on the code alone.
 type Code string
@@ -45,6 +48,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // business. It is one value so that the cases cannot be told apart.
 var ErrUserNotFound = &Error{Code: NotFound, Detail: "no such user"}
 
+// ErrSchemeChanged is a store's refusal of a change that was checked against a scheme that is not the latest. Service checks it again.
+var ErrSchemeChanged = &Error{Code: Unavailable, Detail: "the organisation's definitions have just been changed; try again"}
+
 func invalid(field, format string, args ...any) *Error {
 	return &Error{Code: Invalid, Field: field, Detail: fmt.Sprintf(format, args...)}
 }
@@ -60,4 +66,18 @@ func Unknown(operation string, err error) *Error {
 		Code: Unavailable, Detail: "metadata is not available at the moment; try again",
 		Err: fmt.Errorf("%s: %w", operation, err),
 	}
+}
+
+func isCode(err error, code Code) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}
+
+// detailOf is what an error says to the client.
+func detailOf(err error) string {
+	var e *Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.Detail
 }

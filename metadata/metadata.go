@@ -8,7 +8,6 @@
 package metadata
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +34,9 @@ type Entry struct {
 type Document struct {
 	Revision uint64
 	Entries  []Entry
+	// Groups are the ids of the groups the user is in, of a user-wide document alone, ascending. Ids of groups that no longer exist may
+	// be among them.
+	Groups []string
 }
 
 // Entry returns the entry with that key.
@@ -46,21 +48,31 @@ func (d Document) Entry(key string) (Entry, bool) {
 	return d.Entries[i], true
 }
 
-// Owner names a document: a user's in an organisation, or, with an App, that application's about the user.
+// Owner names a document: a user's in an organisation, or, with an App, that application's about the user. Without a User it is a
+// shared document: what all users of the organisation inherit, or, with a Group, what its members do.
 type Owner struct {
-	Org  string
-	User string // the immutable id
-	App  string
+	Org   string
+	User  string // the immutable id
+	App   string
+	Group string // the immutable id
 	// Handle is the canonical username or e-mail address (it contains '@') that led to User, "" if the id did. The store
 	// compares it with the record in the same step, so that a handle that moved on meanwhile reaches nobody's data.
 	Handle string
 }
+
+// Shared reports whether the document is one that users inherit from.
+func (o Owner) Shared() bool { return o.User == "" }
 
 // Put is one entry to write.
 type Put struct {
 	Key          string
 	Value        Value
 	ProfileClaim bool
+	// Unmarked: nobody said whether the entry is a profile claim. In a Change its definition decides, or else it is none. In a Patch
+	// an entry that exists keeps its mark, and ProfileClaim is for one that does not.
+	Unmarked bool
+	// Term is what the entry is found by if its key is searchable, see TermOf. Service fills it in.
+	Term string
 }
 
 // Condition is the list of an If-Match or If-None-Match header: the revisions that match, or Any. A Condition that names
@@ -86,14 +98,30 @@ type Limits struct {
 	Entries int
 	// DocumentBytes is the sum of all keys' and values' lengths.
 	DocumentBytes int
-	// ClaimsBytes is the claims budget: the sum of ClaimBytes over the entries marked ProfileClaim.
+	// ClaimsBytes is the claims budget: the sum of ClaimBytes over the entries marked ProfileClaim. Of a shared document it is
+	// InheritedBytes.
 	ClaimsBytes int
 	// Applications is the number of application documents about one user, all organisations together.
 	Applications int
+	// InheritedBytes is the part of a token that a user may inherit beside his own claims budget: the sum of ClaimBytes over what his
+	// groups, his organisation and the defaults of definitions give him.
+	InheritedBytes int
+	// History bounds what is remembered of a document's changes.
+	History Retention
+}
+
+// Retention bounds a history: the latest Changes, in at most Bytes, none older than Age. Age 0 bounds nothing.
+type Retention struct {
+	Changes int
+	Bytes   int
+	Age     time.Duration
 }
 
 // DefaultLimits are the limits where an organisation has none of its own.
-var DefaultLimits = Limits{Entries: 1000, DocumentBytes: 1 << 20, ClaimsBytes: 4096, Applications: 100}
+var DefaultLimits = Limits{
+	Entries: 1000, DocumentBytes: 1 << 20, ClaimsBytes: 4096, Applications: 100, InheritedBytes: 2048,
+	History: Retention{Changes: 100, Bytes: 1 << 20},
+}
 
 // ClaimBytes is what a claim takes of the claims budget: the length of "metadata_<key>":<value>, in a token.
 func ClaimBytes(key string, value Value) int {
@@ -107,18 +135,32 @@ type Patch struct {
 	Delete []string
 	// Replace removes every entry that Set does not name.
 	Replace bool
-	// KeepClaims is for a user who changes his own metadata: setting or deleting an existing claim entry is Forbidden, and
-	// Replace leaves claim entries where they are.
-	KeepClaims bool
-	If         Precondition
-	Limits     Limits
+	// Self, of a user who changes his own metadata, says what he may.
+	Self *SelfRules
+	// Groups are the ids of the groups the user is in afterwards, ascending; nil leaves him where he is. Of a user-wide document alone.
+	Groups *[]string
+	If     Precondition
+	Limits Limits
+	// Scheme is the revision of the Scheme that the change was checked against.
+	Scheme uint64
+	// DryRun refuses what would be refused and returns the document as it would be, and changes nothing.
+	DryRun bool
 	// Brief spares reading the rest: of the entries, the document returned has only those that Set names.
 	Brief bool
-	// ChangedBy is recorded with every entry set. It contains no white space.
+	// ChangedBy is recorded with every entry set, and both with the change: who made it and through which dialect, "" if through none.
+	// They contain no white space.
 	ChangedBy string
+	Via       string
 	At        time.Time
 	// Op identifies the operation: 1 to 64 characters [A-Za-z0-9_-], random.
 	Op string
+}
+
+// SelfRules say which entries a user may not set or delete himself, which is Forbidden; Replace leaves them where they are. They are
+// the claim entries whose keys are not Own, and those whose keys are Reserved, but for the case of ASCII letters, be there an entry or not.
+type SelfRules struct {
+	Own      []string
+	Reserved []string
 }
 
 // Claim is one claim-visible entry: its key without the metadata_ prefix and the exact JSON of its value.
@@ -127,43 +169,12 @@ type Claim struct {
 	JSON string
 }
 
-// Claims is what a token embeds: the claim entries of the user-wide document and of the application's, each ordered by
-// key, with the revisions they were read at.
+// Claims is what a user and an application about him have of their own for a token: the claim entries of the user-wide document and of
+// the application's, each ordered by key, with the revisions they were read at, and the ids of the user's groups.
 type Claims struct {
 	User        []Claim
 	Revision    uint64
+	Groups      []string
 	App         []Claim
 	AppRevision uint64
-}
-
-// Store keeps documents. Methods are safe for concurrent use, also by other processes, and reads see the latest confirmed
-// write. Every document or entry returned is one consistent snapshot.
-//
-// Errors are *Error. ErrUserNotFound: there is no such user, he is being deleted, does not belong to the organisation, or
-// is not who Owner.Handle names; a disabled user is found. Unavailable: the store cannot tell, and a change may or may not
-// have happened; repeating it is safe.
-type Store interface {
-	// Get reads a document; a user nothing was ever stored about has an empty one. One round trip.
-	Get(ctx context.Context, o Owner) (Document, error)
-	// GetEntry reads one entry, NotFound with Field set to the key when there is none. One round trip.
-	GetEntry(ctx context.Context, o Owner, key string) (Entry, error)
-	// Apply makes a change and returns the document as it stands afterwards. It happens completely or not at all, isolated from
-	// every other change. It is refused, in this order, with ErrUserNotFound, PreconditionFailed, Forbidden (KeepClaims),
-	// LimitExceeded, or Conflict (two claim keys that differ only in case).
-	//
-	// A change that sets at least one entry, even to what it was, or deletes one that exists raises the revision by one.
-	// Any other leaves it.
-	//
-	// A change whose Op is among the document's latest (some seconds and dozens of changes back) is the repetition of one that
-	// was made: it does nothing and succeeds with the document as it stands now, later changes included.
-	Apply(ctx context.Context, o Owner, p Patch) (Document, error)
-	// ProfileClaims prepares to read the claims of a user, and those of an application when app is not "". read returns them, at the cost
-	// of one round trip, or of none if the store was changed meanwhile with the context returned, by a step in the user's partition:
-	// then they are as they were right after that. It does not look at the user's record: an unknown one has no claims. The two documents
-	// are two snapshots. Context and read are for one goroutine and one use.
-	ProfileClaims(ctx context.Context, org, user, app string) (with context.Context, read func() (Claims, error))
-	// Erase removes everything about a user in those of these organisations that he is not a member of, applications' documents and
-	// revisions included. Where he is a member, because he came back meanwhile or was never made to leave, it removes nothing. It may
-	// be repeated.
-	Erase(ctx context.Context, user string, orgs []string) error
 }

@@ -65,8 +65,10 @@ func newFixture(t *testing.T) *fixture {
 	f.users.New(t, storetest.User{ID: "u-jane", Username: "jane", Email: "jane@example.com", Orgs: []string{"default", "acme"}})
 	f.users.New(t, storetest.User{ID: "u-john", Username: "john", Orgs: []string{"default"}})
 	f.users.New(t, storetest.User{ID: "u-acme", Orgs: []string{"acme"}})
+	store := redisstore.New(&durable.Runner{Client: f.backend.Client}, space)
+	clock := func() time.Time { return now }
 	f.Service = &metadata.Service{
-		Store: redisstore.New(&durable.Runner{Client: f.backend.Client}, space), Directory: f.directory, Audit: &f.events, Now: func() time.Time { return now },
+		Store: store, Schemes: &metadata.Schemes{Store: store, Now: clock}, Directory: f.directory, Audit: &f.events, Now: clock,
 	}
 	return f
 }
@@ -266,12 +268,12 @@ func TestUserCannotReachTheClaims(t *testing.T) {
 func (f *fixture) claims(t *testing.T, org, user, app string) []string {
 	t.Helper()
 	_, read := f.ProfileClaims(t.Context(), org, user, app)
-	claims, _, _, err := read()
+	claims, _, _, _, err := read()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var list []string
-	for key, value := range claims {
+	for key, value := range claims("access_token") {
 		list = append(list, key+"="+value)
 	}
 	return list

@@ -30,6 +30,10 @@ func (s *Service) WithdrawOf(ctx context.Context, caller *auth.Caller, org, name
 	if err == nil {
 		err = s.withdraw(ctx, user.ID, org, client)
 	}
-	s.recordBy(ctx, actionWithdraw, caller.Ref(), org, client, err)
+	e := auth.About(auth.Outcome(actionWithdraw, caller.Ref(), err), org, "client", client)
+	if user.ID != "" && e.Target != "" {
+		e.Target = "consent:" + user.ID + "/" + client
+	}
+	s.Audit.Record(ctx, e)
 	return err
 }

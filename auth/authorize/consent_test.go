@@ -192,6 +192,17 @@ func TestConsentShows(t *testing.T) {
 			t.Errorf("%s: %s", client, diff)
 		}
 	}
+	w.client("open", func(c *auth.Client) { c.RequireConsent = true })
+	_, _, err = w.meta.Define(t.Context(), auth.System(), "default", metadata.Definition{Key: "other", Places: []string{auth.InUserInfo}}, nil, metadata.Accept{})
+	w.must(err)
+	_, _, err = w.meta.Define(t.Context(), auth.System(), "default", metadata.Definition{Key: "plan", Clients: []string{"app"}}, nil, metadata.Accept{})
+	w.must(err)
+	for client, want := range map[string][]authorize.Claim{"open": {all[0], all[1]}, "listener": {all[0]}} {
+		step := w.next(w.begin(client), w.session("jane"), authorize.StepConsent)
+		if diff := cmp.Diff(want, step.Claims); diff != "" {
+			t.Errorf("%s, where the organisation has definitions: %s", client, diff)
+		}
+	}
 	email := claims.Profile{Email: "jane@example.com", EmailVerified: true}
 	both := email
 	both.Name, both.PreferredUsername = "The jane", "jane"

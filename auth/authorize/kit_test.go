@@ -118,7 +118,8 @@ func newWorldOver(t testing.TB, b redistest.Backend) *world {
 	callers := &auth.Callers{Tokens: w.store, Registry: registry, Audit: w.trail, Now: w.clock}
 	hasher, err := auth.NewHasher(auth.HashConfig{MemoryKiB: 19456, Time: 2, Parallelism: 1, MemoryBudgetMiB: 64, MinLength: 8})
 	w.must(err)
-	w.meta = &metadata.Service{Store: metastore.New(runner, space), Audit: w.trail, Now: w.clock}
+	documents := metastore.New(runner, space)
+	w.meta = &metadata.Service{Store: documents, Schemes: &metadata.Schemes{Store: documents, Now: w.clock}, Audit: w.trail, Now: w.clock}
 	w.users = &auth.Users{
 		Store: w.store, Registry: registry, Callers: callers, Hasher: hasher, Limiter: w.store, Eraser: w.meta, Audit: w.trail, Now: w.clock,
 	}

@@ -103,10 +103,10 @@ func (s *Service) complete(f *Flow, method string) *auth.Subject {
 func (s *Service) recordLogin(ctx context.Context, user *auth.User, err error) {
 	e := auth.Outcome(actionPassword, "", err)
 	if user.ID != "" {
-		e.Target = "user:" + user.ID
+		e.Org, e.Target = user.Orgs[0], "user:"+user.ID
 	}
 	if err == nil {
-		e.Actor, e.Org = "user:"+user.ID, user.Orgs[0]
+		e.Actor = "user:" + user.ID
 	}
 	s.Audit.Record(ctx, e)
 }

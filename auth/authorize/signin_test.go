@@ -42,9 +42,9 @@ func TestSignIn(t *testing.T) {
 	_, err := w.users.Update(t.Context(), auth.System(), "default", "john", nil, auth.UserChange{Disabled: &yes})
 	w.must(err)
 	for name, c := range map[string][3]string{
-		"a wrong password": {"jane", "wrong horse", "user:jane-id"}, "no password": {"jane", "", "user:jane-id"},
+		"a wrong password": {"jane", "wrong horse", "default user:jane-id"}, "no password": {"jane", "", "default user:jane-id"},
 		"nobody": {"nobody", password, ""}, "no name": {"", password, ""}, "what is no name": {"<svg>", password, ""},
-		"a disabled user": {"john", password, "user:john-id"},
+		"a disabled user": {"john", password, "default user:john-id"},
 	} {
 		who, err := w.SignIn(t.Context(), f, c[0], c[1], address)
 		w.wantCode(err, auth.InvalidCredentials)

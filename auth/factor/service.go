@@ -84,10 +84,7 @@ func (s *Service) checkCode(ctx context.Context, user, code string) error {
 // Reset removes all factors of a user and ends everything issued to him: for an operator of his home organisation, when they are lost.
 // It can be repeated until it succeeds.
 func (s *Service) Reset(ctx context.Context, caller *auth.Caller, org, name string) error {
-	user, err := s.Users.Find(ctx, caller, org, name)
-	if err == nil && !caller.MayWrite(user.Orgs[0]) {
-		err = &auth.Error{Code: auth.AccessDenied, Detail: "this credential may not reset the factors of this user"}
-	}
+	user, err := s.Users.Managed(ctx, caller, org, name)
 	if err == nil {
 		err = s.change(ctx, user.ID, func(f *Factors) error {
 			*f = Factors{Version: f.Version}

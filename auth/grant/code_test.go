@@ -346,9 +346,11 @@ func TestClientYoungerThanTheSession(t *testing.T) {
 type brokenProfiles struct{}
 
 func (brokenProfiles) ProfileClaims(ctx context.Context, _, _, _ string) (
-	context.Context, func() (iter.Seq2[string, string], uint64, uint64, error),
+	context.Context, func() (func(string) iter.Seq2[string, string], uint64, uint64, uint64, error),
 ) {
-	return ctx, func() (iter.Seq2[string, string], uint64, uint64, error) { return nil, 0, 0, errors.New("gone") }
+	return ctx, func() (func(string) iter.Seq2[string, string], uint64, uint64, uint64, error) {
+		return nil, 0, 0, 0, errors.New("gone")
+	}
 }
 
 // A login whose tokens cannot be made leaves nothing behind, and the code is used up.

@@ -126,7 +126,8 @@ func newWorld(t testing.TB, b redistest.Backend) *world {
 	w.verifier, err = claims.NewVerifier(claims.Config{Issuer: issuer, Audience: issuer, Keys: w.ring, Now: w.clock})
 	check(t, err)
 	w.registry = &auth.Registry{ClientStore: store, OrgStore: store, Now: w.clock}
-	meta := &metadata.Service{Store: metastore.New(run, space), Audit: w.audit, Now: w.clock}
+	documents := metastore.New(run, space)
+	meta := &metadata.Service{Store: documents, Schemes: &metadata.Schemes{Store: documents, Now: w.clock}, Audit: w.audit, Now: w.clock}
 	users := &auth.Users{Store: store, Registry: w.registry, Audit: w.audit, Now: w.clock}
 	meta.Directory = users
 	w.issuer = auth.NewIssuer(auth.Issuer{

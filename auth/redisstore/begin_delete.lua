@@ -1,8 +1,9 @@
--- Marks a user as being deleted: no password, no second factors, no handles, no organisations. The record stays, so that the deletion can be resumed.
+-- Marks a user as being deleted: no password, no second factors, no handles, no organisations. The record stays, so that the deletion can
+-- be resumed.
 -- Idempotent by nature: nothing but this script and finish_delete.lua writes to a user who is being deleted.
--- KEYS  user, the indexes of the user's organisations ...
--- ARGV  member, version
-local stored = redis.call('HMGET', KEYS[1], 'st', 'v')
+-- KEYS  user, the indexes of the user's organisations ..., those of handles ...
+-- ARGV  member, version, how many indexes
+local stored = redis.call('HMGET', KEYS[1], 'st', 'v', 'un', 'em')
 if not stored[1] or stored[1] == 'gone' then
   return redis.error_reply('NOTFOUND no user')
 end
@@ -18,7 +19,13 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
 end
 redis.call('HDEL', KEYS[1], 'un', 'em', 'pw', 'fac')
 redis.call('HSET', KEYS[1], 'st', 'deleting')
-for i = 2, #KEYS do
+local indexes = 1 + tonumber(ARGV[3])
+for i = 2, indexes do
   redis.call('ZREM', KEYS[i], ARGV[1])
+end
+for i = indexes + 1, #KEYS do
+  for _, handle in ipairs({stored[3] or '', stored[4] or ''}) do
+    redis.call('ZREM', KEYS[i], handle .. '\0' .. ARGV[1])
+  end
 end
 return 1

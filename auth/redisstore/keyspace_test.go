@@ -82,7 +82,7 @@ var ephemeral = map[*regexp.Regexp]time.Duration{
 	regexp.MustCompile(`^rate:cs:\{\d+\}:l:\w+`): 10 * time.Minute,
 }
 
-var lasting = regexp.MustCompile(`^cs:(meta$|\{\d+\}:(u|h|uo|o|os|c|co|t|to|keys)(:|$))`)
+var lasting = regexp.MustCompile(`^cs:(meta$|\{\d+\}:(u|h|uo|uh|o|os|c|co|t|to|keys)(:|$))`)
 
 // wantTTLs checks that exactly the ephemeral keys have a life, and that no key is of an unknown kind. It notes the kinds it saw.
 func wantTTLs(t *testing.T, b redistest.Backend, step string, seen map[*regexp.Regexp]bool) {
@@ -202,8 +202,11 @@ func TestIndexesAreKeptClean(t *testing.T) {
 		}
 	}
 	left, clients := space.UsersOf(space.Partition("jane"), "other"), space.ClientsOf(space.Partition("web"), "acme")
+	handles, handlesLeft := space.HandlesOf(space.Partition("jane"), "acme"), space.HandlesOf(space.Partition("jane"), "other")
 	tokens := space.APITokensOf(space.Partition("t1"), "acme")
 	expect(left, "jane")
+	expect(handles, "jane.doe\x00jane")
+	expect(handlesLeft, "jane.doe\x00jane")
 	expect(clients, "web")
 	expect(tokens, "t1")
 
@@ -215,6 +218,8 @@ func TestIndexesAreKeptClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(left)
+	expect(handles, "jane.doe\x00jane")
+	expect(handlesLeft)
 	expect(clients)
 	expect(tokens)
 
@@ -277,7 +282,7 @@ func TestDeletionLeavesOnlyTheTombstone(t *testing.T) {
 			t.Errorf("the tombstone differs:\n%s", diff)
 		}
 		for key := range b.TTLs(t) {
-			if key != space.User("jane") && (strings.Contains(key, "jane") || strings.Contains(key, ":h:") || strings.Contains(key, ":uo:")) {
+			if key != space.User("jane") && (strings.Contains(key, "jane") || regexp.MustCompile(":(h|uo|uh):").MatchString(key)) {
 				t.Errorf("%q is left", key)
 			}
 		}

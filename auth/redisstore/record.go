@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -59,8 +60,10 @@ type write struct {
 	op       string
 	expected uint64   // version; 0: must not exist
 	in, out  []string // indexes to stand in and to leave
-	drop     []string // fields to remove
-	fields   []any    // field, value ...: to set
+	// Of a user, the indexes of handles to stand in and to leave.
+	handlesIn, handlesOut []string
+	drop                  []string // fields to remove
+	fields                []any    // field, value ...: to set
 }
 
 var putScript = script("put")
@@ -71,8 +74,8 @@ func put[T any](ctx context.Context, s *Store, o object, record *T, w write) (ui
 	if err != nil {
 		return 0, unavailable(doing, err)
 	}
-	keys := append(append([]string{o.key}, w.in...), w.out...)
-	args := []any{w.op, w.expected, o.id, len(w.in), len(w.drop)}
+	keys := slices.Concat([]string{o.key}, w.in, w.out, w.handlesIn, w.handlesOut)
+	args := []any{w.op, w.expected, o.id, len(w.in), len(w.out), len(w.handlesIn), len(w.drop)}
 	for _, field := range w.drop {
 		args = append(args, field)
 	}

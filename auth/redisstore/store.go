@@ -1,5 +1,5 @@
 // Package redisstore keeps everything package auth knows in Redis: users and the handles that lead to them, organisations,
-// clients, API tokens, sessions, codes, refresh families, rate limits, signing keys and the facts of the installation.
+// clients, API tokens, sessions, codes, refresh families, rate limits, signing keys, audit events and the facts of the installation.
 //
 // Every mutation is one static script through a durable.Runner, so that it is atomic, confirmed by as many replicas as the
 // operator demands, and safe to repeat when its reply is lost: the script remembers the operation or, repeated, changes nothing.

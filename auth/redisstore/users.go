@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -33,9 +34,18 @@ var (
 func (s *Store) userObject(id string) object { return object{"user", id, s.space.User(id)} }
 
 func (s *Store) userIndexes(id string, orgs []string) []string {
+	return s.indexes(id, orgs, s.space.UsersOf)
+}
+
+// handleIndexes are what searches find users in by the beginnings of their handles.
+func (s *Store) handleIndexes(id string, orgs []string) []string {
+	return s.indexes(id, orgs, s.space.HandlesOf)
+}
+
+func (s *Store) indexes(id string, orgs []string, index func(partition int, org string) string) []string {
 	keys := make([]string, len(orgs))
 	for i, org := range orgs {
-		keys[i] = s.space.UsersOf(s.space.Partition(id), org)
+		keys[i] = index(s.space.Partition(id), org)
 	}
 	return keys
 }
@@ -59,6 +69,30 @@ func (s *Store) User(ctx context.Context, id string) (auth.User, string, error) 
 	}
 	password, _ := row[4].(string)
 	return user, password, nil
+}
+
+// UsersByID implements auth.UserStore.
+func (s *Store) UsersByID(ctx context.Context, ids []string) ([]*auth.User, error) {
+	const doing = "read users"
+	pipe := s.rdb.Pipeline()
+	rows := make([]*redis.SliceCmd, len(ids))
+	for i, id := range ids {
+		rows[i] = pipe.HMGet(ctx, s.space.User(id), userFields...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && len(ids) > 0 {
+		return nil, unavailable(doing, err)
+	}
+	users := make([]*auth.User, len(ids))
+	for i, id := range ids {
+		user, found, err := readUser(s.userObject(id), rows[i].Val())
+		if err != nil {
+			return nil, unavailable(doing, err)
+		}
+		if found {
+			users[i] = &user
+		}
+	}
+	return users, nil
 }
 
 // readUser reads the values of userFields.
@@ -90,7 +124,10 @@ func (s *Store) UserIDUsed(ctx context.Context, id string) (bool, error) {
 
 // PutUser implements auth.UserStore.
 func (s *Store) PutUser(ctx context.Context, u auth.User, password *string, leftOrgs []string, op string) (uint64, error) {
-	w := write{op: op, expected: u.Version, in: s.userIndexes(u.ID, u.Orgs), out: s.userIndexes(u.ID, leftOrgs)}
+	w := write{
+		op: op, expected: u.Version, in: s.userIndexes(u.ID, u.Orgs), out: s.userIndexes(u.ID, leftOrgs),
+		handlesIn: s.handleIndexes(u.ID, u.Orgs), handlesOut: s.handleIndexes(u.ID, leftOrgs),
+	}
 	status, email := statusActive, ""
 	if u.Disabled {
 		status = statusDisabled
@@ -124,8 +161,8 @@ func (s *Store) UpgradePassword(ctx context.Context, id, from, to string) error 
 func (s *Store) BeginDelete(ctx context.Context, u auth.User) error {
 	o := s.userObject(u.ID)
 	doing := "begin the deletion of " + o.String()
-	keys := append([]string{o.key}, s.userIndexes(u.ID, u.Orgs)...)
-	if _, err := s.runner.Run(ctx, beginScript, keys, o.id, u.Version); err != nil {
+	keys := slices.Concat([]string{o.key}, s.userIndexes(u.ID, u.Orgs), s.handleIndexes(u.ID, u.Orgs))
+	if _, err := s.runner.Run(ctx, beginScript, keys, o.id, u.Version, len(u.Orgs)); err != nil {
 		return refused(doing, err, map[string]*auth.Error{"NOTFOUND": notFound(o.kind), "STALE": errStale})
 	}
 	if err := s.endFamilies(ctx, u.ID); err != nil {

@@ -33,6 +33,9 @@ type Store interface {
 	auth.OnceStore
 	auth.ConsentStore
 	auth.OriginStore
+	// HandlesIn returns what searches find an organisation's users by, each as "<handle> <user>", in order. It is the test's own look at
+	// what a store keeps for others.
+	HandlesIn(ctx context.Context, org string) ([]string, error)
 }
 
 // Run runs the whole suite over at least two instances of a store that share their data. The data need not be empty: the suite gives
@@ -71,6 +74,8 @@ func Run(t *testing.T, instances ...Store) {
 		{"limits", s.testLimits},
 		{"record races", s.testRecordRaces},
 		{"handle races", s.testHandleRaces},
+		{"handle index", s.testHandleIndex},
+		{"handle index races", s.testHandleIndexRaces},
 		{"rotation races", s.testRotationRaces},
 		{"ending races", s.testEndingRaces},
 		{"login races", s.testLoginRaces},

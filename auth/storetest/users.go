@@ -34,6 +34,19 @@ func (s *suite) testUsers(t *testing.T) {
 		t.Errorf("stored user has password %q and differs:\n%s", password, diff)
 	}
 
+	// Many are read at once, in the order they are named in, nobody where there is nobody.
+	other, gone := s.user(t), s.user(t)
+	must(t, s.BeginDelete(t.Context(), gone))
+	must(t, s.FinishDelete(t.Context(), gone.ID))
+	many, err := s.UsersByID(t.Context(), []string{other.ID, name(), want.ID, gone.ID})
+	must(t, err)
+	if diff := cmp.Diff([]*auth.User{&other, nil, &want, nil}, many); diff != "" {
+		t.Errorf("users read by their ids differ:\n%s", diff)
+	}
+	if none, err := s.UsersByID(t.Context(), nil); err != nil || len(none) != 0 {
+		t.Errorf("no ids are %v (%v)", none, err)
+	}
+
 	// Leaving an organisation ends what depends on it.
 	u := s.user(t, func(u *auth.User) { u.Orgs = []string{name(), name()} })
 	home, left := u.Orgs[0], u.Orgs[1]

@@ -16,6 +16,8 @@ import (
 	"github.com/claimsmith/claimsmith/auth/factor"
 	"github.com/claimsmith/claimsmith/auth/grant"
 	"github.com/claimsmith/claimsmith/auth/keys"
+	"github.com/claimsmith/claimsmith/auth/people"
+	"github.com/claimsmith/claimsmith/auth/preview"
 	authstore "github.com/claimsmith/claimsmith/auth/redisstore"
 	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/claims"
@@ -50,6 +52,7 @@ type app struct {
 	settings *config.Server
 	logger   *slog.Logger
 	audit    audit.Log
+	recorder *audit.Recorder
 	now      func() time.Time
 
 	ring      *keys.Ring
@@ -63,6 +66,9 @@ type app struct {
 	apiTokens *auth.APITokens
 	callers   *auth.Callers
 	metadata  *metadata.Service
+	preview   *preview.Service
+	people    *people.Service
+	trail     *auth.Trail
 	issuer    *auth.Issuer
 	grants    *grant.Dispatcher
 	inspector *auth.Inspector
@@ -71,6 +77,7 @@ type app struct {
 	authorize *authorize.Service
 	// logouts tells clients of sessions that ended.
 	logouts   *backchannel.Sender
+	sealer    *keys.Sealer
 	cursorKey []byte
 }
 
@@ -83,18 +90,24 @@ type installation struct {
 }
 
 // ring returns the key ring of the installation.
-func (i installation) ring(t config.Tokens, log *slog.Logger) (*keys.Ring, error) {
+func (i installation) ring(t config.Tokens, events audit.Log, log *slog.Logger) (*keys.Ring, error) {
 	return keys.NewRing(keys.Config{
 		Store: authstore.NewKeys(i.runner, i.space), Sealer: i.sealer, JWKSMaxAge: t.JWKSMaxAge,
 		TokenLifetime: max(t.AccessTokenTTL, t.IDTokenTTL), Skew: clockSkew, Rotation: t.KeyRotation,
-		Audit: audit.NewLog(log), Logger: log, Now: i.now,
+		Audit: events, Logger: log, Now: i.now,
 	})
 }
 
 func newApp(i installation, s *config.Server, log *slog.Logger) (*app, error) {
-	a := &app{settings: s, logger: log, audit: audit.NewLog(log), now: i.now, cursorKey: i.sealer.Derive("list cursors")}
+	a := &app{
+		settings: s, logger: log, recorder: i.recorder(s.Audit, log), now: i.now, sealer: i.sealer, cursorKey: i.sealer.Derive("list cursors"),
+	}
+	a.audit = a.recorder
+	a.trail = &auth.Trail{
+		Store: authstore.NewAudit(i.runner, i.space), Keys: i.sealer.DeriveAll(chainKeys), Audit: a.audit, Now: a.now,
+	}
 	var err error
-	if a.ring, err = i.ring(s.Tokens, log); err != nil {
+	if a.ring, err = i.ring(s.Tokens, a.audit, log); err != nil {
 		return nil, err
 	}
 	verifier, err := claims.NewVerifier(claims.Config{Issuer: s.Issuer, Audience: s.Issuer, Keys: a.ring, Now: a.now})
@@ -124,8 +137,10 @@ func newApp(i installation, s *config.Server, log *slog.Logger) (*app, error) {
 // management makes the services that change users, their metadata, organisations, clients and API tokens.
 func (a *app) management(i installation) {
 	s, store := a.settings, a.store
+	documents := metastore.New(i.runner, i.space)
 	a.metadata = &metadata.Service{
-		Store: metastore.New(i.runner, i.space), Audit: a.audit, Now: a.now, Limits: limits(s.Limits, a.registry),
+		Store: documents, Schemes: &metadata.Schemes{Store: documents, Now: a.now}, HashKey: i.sealer.Derive("sensitive values"),
+		Audit: a.audit, Now: a.now, Limits: limits(s.Limits, a.registry),
 	}
 	a.users = &auth.Users{
 		Store: store, Registry: a.registry, Callers: a.callers, Hasher: a.hasher, Limiter: store, Eraser: a.metadata, Audit: a.audit,
@@ -177,6 +192,11 @@ func (a *app) logins(i installation) {
 // tokens makes what answers at the token endpoint and about tokens.
 func (a *app) tokens(installation) {
 	s, store := a.settings, a.store
+	a.preview = &preview.Service{Issuer: a.issuer, Metadata: a.metadata, Registry: a.registry, Users: a.users}
+	a.people = &people.Service{
+		Users: a.users, Metadata: a.metadata, Sessions: a.sessions, Factors: a.factors, Consents: store, Trail: a.trail, Limiter: store,
+		Audit: a.audit, Now: a.now,
+	}
 	proofs := &auth.Proofs{Once: store, Now: a.now}
 	a.inspector = &auth.Inspector{
 		Issuer: a.issuer, Verifier: a.verifier, Families: store, Users: store, Registry: a.registry, Callers: a.callers, Proofs: proofs,
@@ -202,12 +222,17 @@ func limits(l config.Limits, registry *auth.Registry) func(context.Context, stri
 	return func(ctx context.Context, org string) (metadata.Limits, error) {
 		limits := metadata.Limits{
 			Entries: l.MaxEntries, DocumentBytes: l.MaxDocument, ClaimsBytes: l.ClaimsBudget,
-			Applications: metadata.DefaultLimits.Applications,
+			Applications: metadata.DefaultLimits.Applications, InheritedBytes: metadata.DefaultLimits.InheritedBytes,
+			History: metadata.DefaultLimits.History,
 		}
-		budget, err := registry.ClaimsBudget(ctx, org)
-		if budget > 0 {
-			limits.ClaimsBytes = budget
+		own, err := registry.Bounds(ctx, org)
+		if own.ClaimsBudget > 0 {
+			limits.ClaimsBytes = own.ClaimsBudget
 		}
+		if own.HistoryChanges > 0 {
+			limits.History.Changes = own.HistoryChanges
+		}
+		limits.History.Age = own.HistoryAge
 		return limits, err
 	}
 }
@@ -216,7 +241,8 @@ func (a *app) dialects() []handlers.Dialect {
 	return []handlers.Dialect{
 		&native.Dialect{
 			Callers: a.callers, Metadata: a.metadata, Users: a.users, Orgs: a.orgs, Clients: a.clients, APITokens: a.apiTokens,
-			Sessions: a.sessions, Factors: a.factors, Authorize: a.authorize, CursorKey: a.cursorKey,
+			Sessions: a.sessions, Factors: a.factors, Authorize: a.authorize, Preview: a.preview, People: a.people, Trail: a.trail,
+			CursorKey: a.cursorKey, Logger: a.logger,
 		},
 		&oidc.Dialect{
 			Issuer: a.settings.Issuer, Dispatcher: a.grants, Authorize: a.authorize, Inspector: a.inspector, Callers: a.callers,
@@ -224,8 +250,9 @@ func (a *app) dialects() []handlers.Dialect {
 		},
 		&console.Dialect{
 			Issuer: a.settings.Issuer, Authorize: a.authorize, Sessions: a.sessions, Factors: a.factors, Users: a.users,
-			Registry: a.registry,
+			Registry: a.registry, Metadata: a.metadata, Preview: a.preview, People: a.people,
 		},
+		a.operatorConsole(),
 		&openapi.Dialect{Issuer: a.settings.Issuer},
 	}
 }
@@ -245,7 +272,7 @@ func (a *app) install(ctx context.Context) error {
 	if err := a.installClient(ctx, auth.LoginClient, true); err != nil {
 		return fmt.Errorf("making the login client: %w", err)
 	}
-	return nil
+	return a.installConsole(ctx)
 }
 
 // installClient makes a public first-party client for logins by password.

@@ -39,6 +39,7 @@ func runBootstrap(ctx context.Context, c *config.Bootstrap, stdout io.Writer, lo
 	if err != nil {
 		return err
 	}
+	defer a.recorder.Finish(ctx)
 	if err := a.install(ctx); err != nil {
 		return err
 	}

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -214,6 +217,9 @@ func (p *page) submit(button string, fields ...string) *page {
 		action.RawQuery = values.Encode()
 		return p.b.open(action.String())
 	}
+	if attribute(form, "enctype") == "multipart/form-data" {
+		return p.b.postParts(action.String(), values)
+	}
 	return p.b.postForm(action.String(), values)
 }
 
@@ -223,12 +229,18 @@ func formValues(form *html.Node) url.Values {
 	var descend func(*html.Node)
 	descend = func(n *html.Node) {
 		name, kind := attribute(n, "name"), attribute(n, "type")
-		chosen := kind != "radio" && kind != "checkbox" && kind != "submit"
-		for _, a := range n.Attr {
-			chosen = chosen || a.Key == "checked"
+		chosen := kind != "radio" && kind != "checkbox" && kind != "submit" && kind != "file"
+		if n.Type == html.ElementNode && (has(n, "disabled") && n.Data != "option") {
+			return
 		}
-		if n.Type == html.ElementNode && n.Data == "input" && name != "" && chosen {
+		switch {
+		case n.Type != html.ElementNode:
+		case n.Data == "input" && name != "" && (chosen || has(n, "checked")):
 			values.Set(name, attribute(n, "value"))
+		case n.Data == "textarea" && n.FirstChild != nil:
+			values.Set(name, strings.ReplaceAll(n.FirstChild.Data, "\n", "\r\n"))
+		case n.Data == "select":
+			values.Set(name, selected(n))
 		}
 		for c := n.FirstChild; c != nil; c = c.NextSibling {
 			descend(c)
@@ -236,6 +248,48 @@ func formValues(form *html.Node) url.Values {
 	}
 	descend(form)
 	return values
+}
+
+func has(n *html.Node, name string) bool {
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == name })
+}
+
+// selected is the value of the option a list shows: the one that is marked, or the first.
+func selected(list *html.Node) string {
+	value, first := "", true
+	for n := range list.Descendants() {
+		if n.Type != html.ElementNode || n.Data != "option" || !first && !has(n, "selected") {
+			continue
+		}
+		first, value = false, attribute(n, "value")
+		if !has(n, "value") && n.FirstChild != nil {
+			value = n.FirstChild.Data
+		}
+	}
+	return value
+}
+
+// postParts sends a form with files, but without one.
+func (b *browser) postParts(target string, values url.Values) *page {
+	b.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name := range values {
+		if err := form.WriteField(name, values.Get(name)); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if err := form.Close(); err != nil {
+		b.t.Fatal(err)
+	}
+	r, err := http.NewRequest(http.MethodPost, target, &body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	r.Header.Set("Origin", testIssuer)
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return b.do(r)
 }
 
 // signIn fills in the sign-in page as jane.

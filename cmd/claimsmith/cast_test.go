@@ -35,6 +35,22 @@ type team struct {
 	plainToken       string
 }
 
+// planDefinition is what both organisations lay down for key plan.
+const planDefinition = `{"type":"string","claim":"always","write":"operator","searchable":true}`
+
+// layDown gives an organisation a group with its user in it, something for its users and its group to inherit, and definitions: of plan,
+// and of rating, which operators alone may read.
+func (c *cast) layDown(org string) {
+	c.t.Helper()
+	c.post("/api/group?org="+org, adminToken, `{"slug":"`+org+`-staff"}`).want(c.t, http.StatusCreated)
+	c.put("/api/user/"+org+"-user-id/group?org="+org, adminToken, `{"groups":["`+org+`-staff"]}`).want(c.t, http.StatusOK)
+	c.put("/api/metadata-key/plan?org="+org, adminToken, planDefinition).want(c.t, http.StatusCreated)
+	c.put("/api/metadata-key/rating?org="+org, adminToken, `{"claim":"never","read":"operator"}`).want(c.t, http.StatusCreated)
+	for _, of := range []string{"/api/group/" + org + "-staff/metadata?org=" + org, "/api/org/" + org + "/metadata"} {
+		c.put(of, adminToken, `{"metadata":[{"key":"floor","value":1},{"key":"city","value":"Wels"}]}`).want(c.t, http.StatusOK)
+	}
+}
+
 // person is a user with a password.
 type person struct{ id, username, email, password string }
 
@@ -55,6 +71,8 @@ func newCast(t testing.TB, b redistest.Backend) *cast {
 	c.acme, c.globex = c.newTeam(acme), c.newTeam(globex)
 	c.shared = c.newPerson("sam", globex)
 	c.patch("/api/user/"+c.shared.id+"?org="+globex, adminToken, `{"orgs":["globex","acme"]}`).want(t, http.StatusOK)
+	c.layDown(acme)
+	c.layDown(globex)
 	return c
 }
 

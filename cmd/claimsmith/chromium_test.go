@@ -30,8 +30,9 @@ import (
 type chromium struct {
 	t   *testing.T
 	ctx context.Context
-	// issuer and app are where the two are.
+	// issuer and app are where the two are, program is the issuer's.
 	issuer, app string
+	program     *app
 	// answers are the authorization responses the application got, complaints what the browser found wrong.
 	answers    chan url.Values
 	complaints chan string
@@ -121,6 +122,7 @@ func (c *chromium) startIssuer() {
 	settings, logger := testSettings(), slog.New(slog.NewJSONHandler(c.log, nil))
 	settings.Issuer = c.issuer
 	a, err := newApp(installation{run, space, sealer, time.Now}, settings, logger)
+	c.program = a
 	if err == nil {
 		err = a.install(ctx)
 	}

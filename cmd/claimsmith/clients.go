@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,8 +16,6 @@ import (
 
 	"github.com/claimsmith/claimsmith/config"
 )
-
-const jsonOutput = "json"
 
 func runClientsCreate(ctx context.Context, c *config.ClientsCreate, stdout io.Writer) error {
 	body, err := policyBody(&c.Policy)
@@ -41,37 +37,14 @@ func runClientsCreate(ctx context.Context, c *config.ClientsCreate, stdout io.Wr
 }
 
 func runClientsList(ctx context.Context, c *config.ClientsList, stdout io.Writer) error {
-	all, cursor := []jsontext.Value{}, ""
-	for {
-		query := url.Values{"limit": {"200"}}
-		if cursor != "" {
-			query.Set("cursor", cursor)
-		}
-		a, err := newOperator(c.API).send(ctx, http.MethodGet, "/api/client", query, "", nil)
-		if err != nil {
-			return err
-		}
-		var page struct {
-			Clients []jsontext.Value `json:"clients"`
-			Next    string           `json:"next"`
-		}
-		if err := json.Unmarshal(a.body, &page); err != nil {
-			return fmt.Errorf("%w: %w", errNoClaimsmith, err)
-		}
-		all = append(all, page.Clients...)
-		if cursor = page.Next; cursor == "" {
-			break
-		}
-	}
-	if c.Output == jsonOutput {
-		text, err := json.Marshal(map[string]any{"clients": all})
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(stdout, "%s\n", text)
+	all, err := newOperator(c.API).all(ctx, "/api/client", "clients", nil, 0)
+	if err != nil {
 		return err
 	}
-	return printClients(stdout, all)
+	if c.Output == tableOutput {
+		return printClients(stdout, all)
+	}
+	return printList(stdout, c.Output, "clients", all)
 }
 
 func runClientsShow(ctx context.Context, c *config.ClientsShow, stdout io.Writer) error {
@@ -110,21 +83,16 @@ func runClientsDelete(ctx context.Context, c *config.ClientsDelete, stdin io.Rea
 		if found.Name != "" {
 			name += " (" + found.Name + ")"
 		}
-		fmt.Fprintf(stderr, "Delete client %s of organisation %s? What was issued to it ends. [y/N] ", name, found.Org)
-		answer, _ := bufio.NewReader(stdin).ReadString('\n') // nothing to read is no yes
-		if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
-			return errors.New("not deleted: that was no yes; --yes does not ask")
+		question := fmt.Sprintf("Delete client %s of organisation %s? What was issued to it ends.", name, found.Org)
+		if err := confirm(stdin, stderr, question); err != nil {
+			return err
 		}
 		etag = a.etag
 	}
 	if _, err := o.send(ctx, http.MethodDelete, clientPath(c.ID), nil, etag, nil); err != nil {
 		return err
 	}
-	if c.Output == jsonOutput {
-		return nil
-	}
-	_, err := fmt.Fprintf(stdout, "Client %s is deleted.\n", c.ID)
-	return err
+	return printDone(stdout, c.Output, "Client %s is deleted.", c.ID)
 }
 
 func clientPath(id string) string { return "/api/client/" + url.PathEscape(id) }
@@ -165,7 +133,7 @@ func policyBody(p *config.ClientPolicy) (map[string]any, error) {
 		}
 	}
 	if p.JWKS != "" {
-		text, err := os.ReadFile(p.JWKS) //nolint:gosec // the operator says which file, and may read it
+		text, err := os.ReadFile(p.JWKS)
 		if err != nil {
 			return nil, fmt.Errorf("--jwks: %w", err)
 		}
@@ -220,9 +188,8 @@ func printClients(w io.Writer, all []jsontext.Value) error {
 
 // printClient writes every member of a client by its name in the API, then what to look at.
 func printClient(w io.Writer, output string, text jsontext.Value) error {
-	if output == jsonOutput {
-		_, err := fmt.Fprintf(w, "%s\n", text)
-		return err
+	if output != tableOutput {
+		return printValue(w, output, text)
 	}
 	var c clientRow
 	if err := json.Unmarshal(text, &c); err != nil {
@@ -248,62 +215,4 @@ func printClient(w io.Writer, output string, text jsontext.Value) error {
 		fmt.Fprintf(w, "\nThe client's secret. It is shown this once:\n\n%s\n", c.Secret)
 	}
 	return nil
-}
-
-type clientMember struct {
-	name  string
-	value jsontext.Value
-}
-
-// membersOf takes an object apart, in the order it was written in.
-func membersOf(text jsontext.Value) (members []clientMember, err error) {
-	decoder := jsontext.NewDecoder(strings.NewReader(string(text)))
-	if _, err := decoder.ReadToken(); err != nil {
-		return nil, err
-	}
-	for decoder.PeekKind() == '"' {
-		name, err := decoder.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		m := clientMember{name: name.String()}
-		value, err := decoder.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		m.value = value.Clone()
-		members = append(members, m)
-	}
-	return members, nil
-}
-
-// text is a value for people.
-func (m clientMember) text() string {
-	var list []string
-	var text string
-	switch {
-	case m.value.Kind() == 'n':
-		return "all"
-	case m.value.Kind() == 't' || m.value.Kind() == 'f':
-		return yesNo(m.value.Kind() == 't')
-	case m.value.Kind() == '"' && json.Unmarshal(m.value, &text) == nil:
-		return text
-	case m.value.Kind() == '[' && json.Unmarshal(m.value, &list) == nil:
-		return orDash(strings.Join(list, " "))
-	}
-	return string(m.value)
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }

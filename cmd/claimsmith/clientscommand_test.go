@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,13 +22,15 @@ type commandLine struct {
 	world *world
 	env   map[string]string
 	input string
+	// commands is what every command line begins with.
+	commands []string
 }
 
-func newCommandLine(t *testing.T) *commandLine {
+func newCommandLine(t *testing.T, commands ...string) *commandLine {
 	w := newWorld(t, redistest.Embedded(t).Client)
 	server := httptest.NewServer(w.server)
 	t.Cleanup(server.Close)
-	return &commandLine{t: t, world: w, env: map[string]string{"CLAIMSMITH_URL": server.URL, "CLAIMSMITH_TOKEN": adminToken}}
+	return &commandLine{t: t, world: w, commands: commands, env: map[string]string{"CLAIMSMITH_URL": server.URL, "CLAIMSMITH_TOKEN": adminToken}}
 }
 
 func (c *commandLine) run(args ...string) (code int, stdout, stderr string) {
@@ -37,7 +40,7 @@ func (c *commandLine) run(args ...string) (code int, stdout, stderr string) {
 		value, ok := c.env[name]
 		return value, ok
 	}
-	code = run(context.Background(), append([]string{"clients"}, args...), lookup, strings.NewReader(c.input), &out, &errs)
+	code = run(context.Background(), append(slices.Clone(c.commands), args...), lookup, strings.NewReader(c.input), &out, &errs)
 	if strings.Contains(out.String()+errs.String(), adminToken) {
 		c.t.Errorf("%q shows the operator's token", args)
 	}
@@ -64,7 +67,7 @@ func (c *commandLine) refused(code int, want string, args ...string) {
 }
 
 func TestClientsCommands(t *testing.T) {
-	c := newCommandLine(t)
+	c := newCommandLine(t, "clients")
 	keys := filepath.Join(t.TempDir(), "keys.json")
 	if err := os.WriteFile(keys, []byte(publicKeySet), 0o600); err != nil {
 		t.Fatal(err)
@@ -129,7 +132,7 @@ func TestClientsCommands(t *testing.T) {
 
 // A list has every client, however many pages they fill.
 func TestClientsListHasAllPages(t *testing.T) {
-	c := newCommandLine(t)
+	c := newCommandLine(t, "clients")
 	const many = 205
 	for n := range many {
 		c.world.post("/api/client", adminToken, fmt.Sprintf(`{"client_id":"c%d"}`, n)).want(t, http.StatusCreated)
@@ -146,13 +149,13 @@ func TestClientsListHasAllPages(t *testing.T) {
 	for _, one := range all.Clients {
 		seen[one.ID] = true
 	}
-	if len(all.Clients) != many+1 || len(seen) != many+1 { // and the login client
+	if len(all.Clients) != many+2 || len(seen) != many+2 { // and the clients of POST /login and of the console
 		t.Errorf("%d clients, %d of them different", len(all.Clients), len(seen))
 	}
 }
 
 func TestClientsDeleteAsks(t *testing.T) {
-	c := newCommandLine(t)
+	c := newCommandLine(t, "clients")
 	exists := func(id string) bool { return c.world.get("/api/client/"+id, adminToken).status == http.StatusOK }
 	c.must("create", "shop", "--name=The Shop")
 	for _, answer := range []string{"", "\n", "n\n", "no\n", "yesterday\n", " \nyes\n"} {
@@ -180,13 +183,13 @@ func TestClientsDeleteAsks(t *testing.T) {
 	if out := c.must("delete", "shop", "--yes", "-o", "json"); out != "" || exists("shop") {
 		t.Errorf("--yes: %q", out)
 	}
-	c.refused(1, "404 not_found", "delete", "shop")
-	c.refused(1, "404 not_found", "delete", "shop", "--yes")
+	c.refused(exitNotFound, "404 not_found", "delete", "shop")
+	c.refused(exitNotFound, "404 not_found", "delete", "shop", "--yes")
 }
 
 // What was changed after it was shown is not deleted.
 func TestClientsDeleteOnlyWhatWasShown(t *testing.T) {
-	c := newCommandLine(t)
+	c := newCommandLine(t, "clients")
 	c.must("create", "shop")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete {
@@ -196,27 +199,27 @@ func TestClientsDeleteOnlyWhatWasShown(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	c.env["CLAIMSMITH_URL"], c.input = server.URL, "y\n"
-	if code, _, stderr := c.run("delete", "shop"); code != 1 || !strings.Contains(stderr, "412 precondition_failed") {
+	if code, _, stderr := c.run("delete", "shop"); code != exitChanged || !strings.Contains(stderr, "412 precondition_failed") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	c.world.get("/api/client/shop", adminToken).want(t, http.StatusOK)
 }
 
 func TestClientsCommandsRefuse(t *testing.T) {
-	c := newCommandLine(t)
+	c := newCommandLine(t, "clients")
 	c.must("create", "shop")
-	c.refused(1, "400 invalid_request: redirect_uris: authorization_code needs at least one", "create", "x", "--preset=web")
-	c.refused(1, "400 invalid_request: preset: allowed: web, spa, native, machine, device, strict, plain-oidc", "create", "x", "--preset=fast")
-	c.refused(1, "409 conflict: client_id: this id is in use", "create", "shop")
-	c.refused(1, "404 not_found: no such client", "show", "nobody")
-	c.refused(1, "404 not_found: no such client", "update", "nobody", "--name=x")
-	c.refused(1, "404 not_found", "show", "shop", "--org=elsewhere")
-	c.refused(1, "--jwks: open /nowhere: no such file", "update", "shop", "--jwks=/nowhere")
-	c.refused(1, "--jwks: clients_test.go is no JSON", "update", "shop", "--jwks=clients_test.go")
-	c.refused(2, "nothing to change", "update", "shop")
-	c.refused(2, "unknown flag --require-mtls", "update", "shop", "--require-mtls")
-	c.refused(2, "expected", "show")
-	c.refused(2, `"xml" is none of table, json`, "list", "-o", "xml")
+	c.refused(exitFailed, "400 invalid_request: redirect_uris: authorization_code needs at least one", "create", "x", "--preset=web")
+	c.refused(exitFailed, "400 invalid_request: preset: allowed: web, spa, native, machine, device, strict, plain-oidc", "create", "x", "--preset=fast")
+	c.refused(exitChanged, "409 conflict: client_id: this id is in use", "create", "shop")
+	c.refused(exitNotFound, "404 not_found: no such client", "show", "nobody")
+	c.refused(exitNotFound, "404 not_found: no such client", "update", "nobody", "--name=x")
+	c.refused(exitNotFound, "404 not_found", "show", "shop", "--org=elsewhere")
+	c.refused(exitFailed, "--jwks: open /nowhere: no such file", "update", "shop", "--jwks=/nowhere")
+	c.refused(exitFailed, "--jwks: clients_test.go is no JSON", "update", "shop", "--jwks=clients_test.go")
+	c.refused(exitUsage, "nothing to change", "update", "shop")
+	c.refused(exitUsage, "unknown flag --require-mtls", "update", "shop", "--require-mtls")
+	c.refused(exitUsage, "expected", "show")
+	c.refused(exitUsage, `"xml" is none of table, json, yaml`, "list", "-o", "xml")
 
 	url := c.env["CLAIMSMITH_URL"]
 	for _, fault := range []struct{ url, want string }{
@@ -228,7 +231,7 @@ func TestClientsCommandsRefuse(t *testing.T) {
 		{"https://id.example.com?x=1", "is not a URL"},
 	} {
 		c.env["CLAIMSMITH_URL"] = fault.url
-		c.refused(2, fault.want, "list")
+		c.refused(exitUsage, fault.want, "list")
 		if _, _, stderr := c.run("list"); strings.Contains(stderr, "hunter2") {
 			t.Errorf("a password is shown: %s", stderr)
 		}
@@ -238,10 +241,10 @@ func TestClientsCommandsRefuse(t *testing.T) {
 	c.env["CLAIMSMITH_URL"] = url
 	for token, want := range map[string]string{"": "not set: give an operator's API token", "two words": "holds characters no bearer token may have"} {
 		c.env["CLAIMSMITH_TOKEN"] = token
-		c.refused(2, want, "list")
+		c.refused(exitUsage, want, "list")
 	}
 	c.env["CLAIMSMITH_TOKEN"] = "cs_at_unknown"
-	c.refused(1, "401 unauthenticated", "list")
+	c.refused(exitForbidden, "401 unauthenticated", "list")
 	delete(c.env, "CLAIMSMITH_TOKEN")
 	c.env["CLAIMSMITH_TOKEN_FILE"] = filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(c.env["CLAIMSMITH_TOKEN_FILE"], []byte(adminToken+"\n"), 0o600); err != nil {
@@ -266,9 +269,13 @@ func TestClientsCommandsRefuse(t *testing.T) {
 	} {
 		server := httptest.NewServer(answer)
 		c.env["CLAIMSMITH_URL"] = server.URL
-		c.refused(1, name, "show", "shop")
-		c.refused(1, name, "list")
+		code := exitFailed
+		if strings.Contains(name, "502") {
+			code = exitUnavailable
+		}
+		c.refused(code, name, "show", "shop")
+		c.refused(code, name, "list")
 		server.Close()
-		c.refused(1, "connection refused", "list")
+		c.refused(exitUnavailable, "connection refused", "list")
 	}
 }

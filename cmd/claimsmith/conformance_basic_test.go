@@ -331,7 +331,7 @@ func TestConformanceConfig(t *testing.T) {
 	})
 	// Its browser is HtmlUnit, whose scripts know less than those of today; a file it cannot parse never sends a form_post on.
 	t.Run("the robot reads the script", func(t *testing.T) {
-		text, err := os.ReadFile("../../handlers/console/static/console.js")
+		text, err := os.ReadFile("../../handlers/console/page/static/console.js")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,6 +22,7 @@ import (
 // What dev comes with.
 const (
 	demoUser   = "jane.doe@example.com"
+	demoAdmin  = "operator" // who signs in to the console
 	demoClient = "demo"
 	demoOrg    = auth.DefaultOrg
 )
@@ -139,15 +140,21 @@ func (a *app) seed(ctx context.Context, c *config.Dev) (demo, error) {
 	if err != nil && auth.CodeOf(err) != auth.Conflict {
 		return d, fmt.Errorf("making the operator's token: %w", err)
 	}
-	_, err = a.users.Create(ctx, auth.System(), demoOrg, auth.NewUser{
-		Username: "jane", Email: demoUser, EmailVerified: true, Password: d.password,
-		Profile: demoProfile,
-	}, "")
-	if auth.CodeOf(err) == auth.Conflict {
-		err = a.users.SetPassword(ctx, auth.System(), demoOrg, demoUser, auth.NewPassword{Password: d.password})
+	for name, user := range map[string]auth.NewUser{
+		demoUser:  {Username: "jane", Email: demoUser, EmailVerified: true, Profile: demoProfile},
+		demoAdmin: {Username: demoAdmin, Profile: claims.Profile{Name: "Olive Operator"}},
+	} {
+		user.Password = d.password
+		_, err = a.users.Create(ctx, auth.System(), demoOrg, user, "")
+		if auth.CodeOf(err) == auth.Conflict {
+			err = a.users.SetPassword(ctx, auth.System(), demoOrg, name, auth.NewPassword{Password: d.password})
+		}
+		if err != nil {
+			return d, fmt.Errorf("making the user %s: %w", name, err)
+		}
 	}
-	if err != nil {
-		return d, fmt.Errorf("making the demo user: %w", err)
+	if err := a.users.SetRole(ctx, auth.System(), demoOrg, demoAdmin, auth.RoleOperator); err != nil {
+		return d, fmt.Errorf("making %s an operator: %w", demoAdmin, err)
 	}
 	return d, nil
 }
@@ -162,6 +169,7 @@ func (d demo) print(w io.Writer, c *config.Dev) {
 
   operator API token   %[2]s
   user                 %[5]s
+  operator             %[8]s, for the console at %[1]s/console
   password             %[3]s
   clients              %[7]s (what /login stands for; refresh with its id) and %[6]s, public, first-party
 
@@ -184,5 +192,5 @@ curl -s %[1]s/.well-known/jwks.json
 Or sign in with a browser: %[1]s/account (passkeys need a host name: dev --issuer http://localhost:8080)
 
 Stop with Ctrl-C.
-`, d.issuer, d.token, d.password, kept, demoUser, demoClient, auth.LoginClient)
+`, d.issuer, d.token, d.password, kept, demoUser, demoClient, auth.LoginClient, demoAdmin)
 }

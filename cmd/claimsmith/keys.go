@@ -85,7 +85,10 @@ func withRing(ctx context.Context, c *config.KeysRotate, log *slog.Logger, do fu
 	if err != nil {
 		return err
 	}
-	ring, err := installation{runner(client, c.Redis), space, sealer, time.Now}.ring(c.Tokens, log)
+	in := installation{runner(client, c.Redis), space, sealer, time.Now}
+	recorder := in.recorder(config.Audit{}, log)
+	defer recorder.Finish(ctx)
+	ring, err := in.ring(c.Tokens, recorder, log)
 	if err != nil {
 		return err
 	}

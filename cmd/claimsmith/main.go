@@ -23,16 +23,19 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run is the whole program with its surroundings as inputs. It returns the exit code: 0 done, 1 failed, 2 refused for what it
-// was told.
+// run is the whole program with its surroundings as inputs. It returns the exit code.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 1 && args[0] == "__complete" {
+		complete(args[1:], lookup, stdout)
+		return exitDone
+	}
 	command, err := config.Parse(args, lookup, stdout)
 	if errors.Is(err, config.ErrHelp) {
-		return 0
+		return exitDone
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)
-		return 2
+		return exitUsage
 	}
 	if _, decided := lookup("GOGC"); !decided {
 		// What lives long is a few megabytes, so collecting at every doubling would cost a tenth of the time to save little.
@@ -51,26 +54,15 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		err = runKeysRotate(ctx, c, stdout, newLogger(c.Log, stderr))
 	case *config.KeysWithdraw:
 		err = runKeysWithdraw(ctx, c, stdout, newLogger(c.Log, stderr))
-	case *config.ClientsCreate:
-		err = runClientsCreate(ctx, c, stdout)
-	case *config.ClientsList:
-		err = runClientsList(ctx, c, stdout)
-	case *config.ClientsShow:
-		err = runClientsShow(ctx, c, stdout)
-	case *config.ClientsUpdate:
-		err = runClientsUpdate(ctx, c, stdout)
-	case *config.ClientsDelete:
-		err = runClientsDelete(ctx, c, stdin, stdout, stderr)
 	case *config.Health:
 		err = runHealth(ctx, c)
 	default:
-		err = fmt.Errorf("%T has no implementation", command)
+		err = runOperating(ctx, command, stdin, stdout, stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "claimsmith:", err)
-		return 1
 	}
-	return 0
+	return exitCode(err)
 }
 
 func newLogger(c config.Log, w io.Writer) *slog.Logger {

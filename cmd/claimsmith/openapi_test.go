@@ -26,8 +26,8 @@ type described struct {
 	parameters   openapi3.Parameters
 }
 
-// describedOperations returns all of the document, what creates before what reads and that before what deletes.
-func describedOperations(t *testing.T) []described {
+// openAPI is the document of the API.
+func openAPI(t testing.TB) *openapi3.T {
 	t.Helper()
 	text, err := openapi.Document(testIssuer)
 	if err != nil {
@@ -37,11 +37,19 @@ func describedOperations(t *testing.T) []described {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return document
+}
+
+// describedOperations returns all of the document, what creates before what reads and that before what deletes.
+func describedOperations(t *testing.T) []described {
+	t.Helper()
+	document := openAPI(t)
 	var all []described
 	paths := slices.Sorted(maps.Keys(document.Paths.Map()))
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodGet, http.MethodDelete} {
 		if method == http.MethodDelete {
-			slices.Reverse(paths) // what is in something before the thing itself
+			// What is in something goes before the thing itself.
+			slices.SortStableFunc(paths, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
 		}
 		for _, path := range paths {
 			item := document.Paths.Value(path)
@@ -114,10 +122,12 @@ type probe struct {
 	members []string
 }
 
-func probes(s *openapi3.Schema) []probe {
+func probes(s *openapi3.Schema, around ...*openapi3.Schema) []probe {
 	switch {
+	case slices.Contains(around, s):
+		return nil // it is in itself
 	case s.Type.Is("array"):
-		return within("[%s]", probes(s.Items.Value))
+		return within("[%s]", probes(s.Items.Value, around...))
 	case !s.Type.Is("object"):
 		return nil
 	case s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has:
@@ -125,7 +135,7 @@ func probes(s *openapi3.Schema) []probe {
 	}
 	all := []probe{{`{"no such member":0}`, slices.Sorted(maps.Keys(s.Properties))}}
 	for name, property := range s.Properties {
-		all = append(all, within(fmt.Sprintf("{%q:%%s}", name), probes(property.Value))...)
+		all = append(all, within(fmt.Sprintf("{%q:%%s}", name), probes(property.Value, append(around, s)...))...)
 	}
 	return all
 }

@@ -206,6 +206,10 @@ func (c *cast) dump(b redistest.Backend) string {
 				pipe.SMembers(ctx, key)
 			case "zset":
 				pipe.ZRange(ctx, key, 0, -1)
+			case "list":
+				pipe.LRange(ctx, key, 0, -1)
+			case "stream":
+				pipe.XRange(ctx, key, "-", "+")
 			default: // an error, if it is no string
 				pipe.Get(ctx, key)
 			}
@@ -224,6 +228,8 @@ func (c *cast) dump(b redistest.Backend) string {
 		case *redis.StringSliceCmd:
 			fmt.Fprintln(&all, value.Val())
 		case *redis.StringCmd:
+			fmt.Fprintln(&all, value.Val())
+		case *redis.XMessageSliceCmd:
 			fmt.Fprintln(&all, value.Val())
 		}
 	}

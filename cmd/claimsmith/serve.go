@@ -52,6 +52,9 @@ func runServe(ctx context.Context, c *config.Serve, log *slog.Logger) error {
 	if err := a.ring.Refresh(ctx); err != nil {
 		return fmt.Errorf("reading signing keys: %w", err)
 	}
+	if err := a.installConsole(ctx); err != nil {
+		return err
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.HTTP.Addr)
 	if err != nil {
 		return err
@@ -67,15 +70,24 @@ func (a *app) serve(ctx context.Context, listener net.Listener, drain time.Durat
 	ready = append(ready,
 		handlers.Check{Name: "redis", Run: func(ctx context.Context) error { return client.Ping(ctx).Err() }},
 		handlers.Check{Name: "signing keys", Run: func(context.Context) error { _, err := a.ring.Set(); return err }})
+	registry := prometheus.NewRegistry()
+	if err := recordingMetrics(a.recorder, registry); err != nil {
+		return err
+	}
 	server, err := handlers.New(handlers.Config{
-		Logger: a.logger, Now: a.now, Dialects: a.dialects(), Ready: ready, Registry: prometheus.NewRegistry(),
+		Logger: a.logger, Now: a.now, Dialects: a.dialects(), Ready: ready, Registry: registry,
 		TrustedProxies: a.settings.HTTP.TrustedProxies.Networks, HTTPS: a.https(),
 		AccessLog: a.settings.HTTP.AccessLog, DrainDelay: drain, ShutdownTimeout: a.settings.HTTP.ShutdownTimeout,
 	})
 	if err != nil {
 		return err
 	}
-	// What runs in the background ends after the last request.
+	// What runs in the background ends after the last request, and what writes down what was done after all of it.
+	last, end := context.WithCancel(context.WithoutCancel(ctx))
+	var recording sync.WaitGroup
+	defer recording.Wait()
+	defer end()
+	recording.Go(func() { a.record(last) })
 	outlive, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var tasks sync.WaitGroup
 	defer tasks.Wait()

@@ -9,6 +9,7 @@ import (
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
 	"github.com/claimsmith/claimsmith/auth/factor"
+	"github.com/claimsmith/claimsmith/handlers/console/page"
 	"github.com/claimsmith/claimsmith/handlers/request"
 )
 
@@ -101,7 +102,7 @@ func confirmPerson(v *visit) error {
 	}
 	flow.LogInAgain()
 	if v.step != nil {
-		flow.LoginHint = nameToLogIn(v.step.User)
+		flow.LoginHint = page.NameToLogIn(v.step.User)
 	}
 	return v.resumeLater(flow)
 }
@@ -115,10 +116,10 @@ func (v *visit) showAccount(status int, fault, done string) error {
 	if err != nil {
 		return err
 	}
-	page := v.view(v.step.Org)
-	page.Wide, page.Fault, page.Done, page.Token = true, fault, done, v.Sessions.Token(v.session)
+	shown := v.view(v.step.Org)
+	shown.Wide, shown.Fault, shown.Done, shown.Token = true, fault, done, v.Sessions.Token(v.session)
 	data := accountPage{
-		Name: nameOf(user), Username: nameToLogIn(user), Fresh: v.Sessions.Fresh(v.session), Protected: factors.Any(), TOTP: factors.TOTP,
+		Name: page.NameOf(user), Username: page.NameToLogIn(user), Fresh: v.Sessions.Fresh(v.session), Protected: factors.Any(), TOTP: factors.TOTP,
 		Codes: len(factors.RecoveryCodes), CodesLeft: strconv.Itoa(len(factors.RecoveryCodes)), PasskeysOff: !v.Factors.PasskeysAvailable(),
 	}
 	if v.step.Org != nil {
@@ -138,7 +139,7 @@ func (v *visit) showAccount(status int, fault, done string) error {
 	}
 	for _, s := range sessions {
 		data.Sessions = append(data.Sessions, browserSession{
-			ID: s.ID, Agent: page.agent(s.Agent), Address: s.Address, CreatedAt: s.CreatedAt, SeenAt: s.SeenAt, This: s.ID == v.session.ID,
+			ID: s.ID, Agent: shown.Agent(s.Agent), Address: s.Address, CreatedAt: s.CreatedAt, SeenAt: s.SeenAt, This: s.ID == v.session.ID,
 		})
 	}
 	applications, err := v.Authorize.Applications(ctx, user.ID)
@@ -146,10 +147,10 @@ func (v *visit) showAccount(status int, fault, done string) error {
 		return err
 	}
 	for _, a := range applications {
-		data.Applications = append(data.Applications, application{a.Client, a.Name, a.Org, v.organisation(a.Org), page.scopes(a.Scopes), a.GrantedAt})
+		data.Applications = append(data.Applications, application{a.Client, a.Name, a.Org, v.organisation(a.Org), scopesIn(shown.Words, a.Scopes), a.GrantedAt})
 	}
-	page.Data = data
-	return respond(v, status, "account", page)
+	shown.Data = data
+	return pages.Respond(v, status, "account", shown)
 }
 
 // organisation is what people call an organisation: its name, else its slug, and "" for the default one, of which they need not know.
@@ -166,7 +167,7 @@ func (v *visit) organisation(slug string) string {
 
 // refused shows the page again for a fault its user can do something about.
 func (v *visit) refused(err error, key string) error {
-	return v.showAccount(v.faultStatus(err), v.words().T(key), "")
+	return v.showAccount(page.FaultStatus(v, err), v.words().T(key), "")
 }
 
 // settled goes back to the page after a change, which failed or has words of its own.
@@ -174,8 +175,8 @@ func (v *visit) settled(err error, what string) error {
 	switch {
 	case auth.CodeOf(err) == auth.NotFound, err == nil: // gone already is what was wanted
 		return v.notify(pathAccount, what)
-	case v.formFault(err) != "":
-		return v.showAccount(v.faultStatus(err), v.formFault(err), "")
+	case v.words().Fault(err) != "":
+		return v.showAccount(page.FaultStatus(v, err), v.words().Fault(err), "")
 	}
 	return err
 }

@@ -11,7 +11,11 @@ import (
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
 	"github.com/claimsmith/claimsmith/auth/factor"
+	"github.com/claimsmith/claimsmith/auth/people"
+	"github.com/claimsmith/claimsmith/auth/preview"
 	"github.com/claimsmith/claimsmith/auth/session"
+	"github.com/claimsmith/claimsmith/handlers/console/page"
+	"github.com/claimsmith/claimsmith/metadata"
 )
 
 // Dialect mounts the pages.
@@ -23,6 +27,9 @@ type Dialect struct {
 	Factors   *factor.Service
 	Users     *auth.Users
 	Registry  *auth.Registry
+	Metadata  *metadata.Service
+	Preview   *preview.Service
+	People    *people.Service
 }
 
 // Paths, below the issuer.
@@ -33,8 +40,6 @@ const (
 	pathSignedOut = "/signin/signed-out"
 	pathDevice    = "/device"
 	pathAccount   = "/account"
-	pathStatic    = "/static"
-	pathBrand     = "/brand"
 )
 
 // Name implements handlers.Dialect.
@@ -42,7 +47,7 @@ func (d *Dialect) Name() string { return "console" }
 
 // Prefixes implements handlers.Dialect.
 func (d *Dialect) Prefixes() []string {
-	return []string{pathAuthorize, pathLogout, pathSignIn, pathDevice, pathAccount, pathStatic, pathBrand}
+	return []string{pathAuthorize, pathLogout, pathSignIn, pathDevice, pathAccount, page.PathStatic, page.PathBrand}
 }
 
 // Mount implements handlers.Dialect. This is the list of what the dialect serves. Every form goes through posted, which refuses those
@@ -79,6 +84,10 @@ func (d *Dialect) Mount(e *echo.Echo) {
 	e.Add(http.MethodPost, pathAccount+"/session/end", d.posted(ofSession(owned(endSession))))
 	e.Add(http.MethodPost, pathAccount+"/application/withdraw", d.posted(ofSession(owned(withdraw))))
 
-	e.Add(http.MethodGet, pathStatic+"/:asset", asset)
-	e.Add(http.MethodGet, pathBrand+"/:style", brand)
+	e.Add(http.MethodGet, pathAccount+"/preferences", d.visited(preferences))
+	e.Add(http.MethodPost, pathAccount+"/preferences", d.postedPreferences(ofSession(owned(savePreferences))))
+	e.Add(http.MethodPost, pathAccount+"/export", d.posted(ofSession(fresh(exportAccount))))
+
+	e.Add(http.MethodGet, page.PathStatic+"/:asset", page.Asset)
+	e.Add(http.MethodGet, page.PathBrand+"/:style", page.Brand)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
 	"github.com/claimsmith/claimsmith/auth/factor"
+	"github.com/claimsmith/claimsmith/handlers/console/page"
 )
 
 // totpPage is the data of the page that sets an authenticator app up.
@@ -48,13 +49,13 @@ func (v *visit) setPassword(user *auth.User) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	who, err := v.Authorize.SignIn(ctx, v.flow, nameToLogIn(user), password, v.RealIP())
+	who, err := v.Authorize.SignIn(ctx, v.flow, page.NameToLogIn(user), password, v.RealIP())
 	if err == nil && who != nil {
 		err = v.logIn(*who)
 		again = err == nil
 	}
 	if !again {
-		v.dropCookie(sessionCookie)
+		v.dropCookie(page.SessionCookie)
 	}
 	return again, nil // the password is changed whatever came of it; the page to sign in comes next
 }
@@ -83,17 +84,19 @@ func beginTOTP(v *visit) error {
 }
 
 // nameInApp is what an authenticator app lists the account by.
-func (v *visit) nameInApp() string { return cmp.Or(nameToLogIn(v.step.User), nameOf(v.step.User)) }
+func (v *visit) nameInApp() string {
+	return cmp.Or(page.NameToLogIn(v.step.User), page.NameOf(v.step.User))
+}
 
 func (v *visit) showTOTP(status int, fault string, enrolment factor.Enrolment) error {
 	code, err := newBarcode(enrolment.URI)
 	if err != nil {
 		return err
 	}
-	page := v.view(v.step.Org)
-	page.Token, page.Fault = v.Sessions.Token(v.session), fault
-	page.Data = totpPage{Secret: grouped(enrolment.Secret), State: enrolment.State, Barcode: code}
-	return respond(v, status, "totp", page)
+	shown := v.view(v.step.Org)
+	shown.Token, shown.Fault = v.Sessions.Token(v.session), fault
+	shown.Data = totpPage{Secret: grouped(enrolment.Secret), State: enrolment.State, Barcode: code}
+	return pages.Respond(v, status, "totp", shown)
 }
 
 // retryTOTP shows the same key again after a wrong code: the app may not have read it.
@@ -106,7 +109,7 @@ func (v *visit) retryTOTP(wrong error) error {
 	if err != nil {
 		return err
 	}
-	return v.showTOTP(v.faultStatus(wrong), v.words().T("fault.code"), enrolment)
+	return v.showTOTP(page.FaultStatus(v, wrong), v.words().T("fault.code"), enrolment)
 }
 
 func finishTOTP(v *visit) error {
@@ -141,9 +144,9 @@ func newRecoveryCodes(v *visit) error {
 
 // showRecoveryCodes answers with the page itself: to show it after a redirect the codes would have to be kept.
 func (v *visit) showRecoveryCodes(codes []string, done string) error {
-	page := v.view(v.step.Org)
-	page.Done, page.Data = done, recoveryPage{codes}
-	return respond(v, http.StatusOK, "recovery", page)
+	shown := v.view(v.step.Org)
+	shown.Done, shown.Data = done, recoveryPage{codes}
+	return pages.Respond(v, http.StatusOK, "recovery", shown)
 }
 
 func addPasskey(v *visit) error {

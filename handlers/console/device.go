@@ -5,6 +5,7 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
+	"github.com/claimsmith/claimsmith/handlers/console/page"
 	"github.com/claimsmith/claimsmith/handlers/request"
 )
 
@@ -26,10 +27,10 @@ func device(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := v.view(nil)
+	shown := v.view(nil)
 	if what := v.notified(query); what != "" {
-		page.Data = devicePage{Approved: what == deviceApproved}
-		return respond(v, http.StatusOK, "device_done", page)
+		shown.Data = devicePage{Approved: what == deviceApproved}
+		return pages.Respond(v, http.StatusOK, "device_done", shown)
 	}
 	return v.askCode(query.Get("user_code"), http.StatusOK, "")
 }
@@ -40,9 +41,9 @@ func (v *visit) askCode(code string, status int, fault string) error {
 	if len(code) > maxUserCode {
 		code = ""
 	}
-	page := v.view(nil)
-	page.Token, page.Fault, page.Data = browserToken(v.browser, "form"), fault, devicePage{UserCode: code}
-	return respond(v, status, "device", page)
+	shown := v.view(nil)
+	shown.Token, shown.Fault, shown.Data = page.BrowserToken(v.browser, "form"), fault, devicePage{UserCode: code}
+	return pages.Respond(v, status, "device", shown)
 }
 
 // enterCode takes the code and begins the flow that lets the device in.
@@ -50,7 +51,7 @@ func enterCode(v *visit) error {
 	code := v.form.Get("user_code")
 	flow, err := v.beginPage(authorize.PageDevice, code)
 	if fault := v.deviceFault(err); fault != "" {
-		return v.askCode(code, v.faultStatus(err), fault)
+		return v.askCode(code, page.FaultStatus(v, err), fault)
 	}
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func (v *visit) deviceFault(err error) string {
 	if auth.CodeOf(err) == auth.InvalidRequest {
 		return v.words().T("fault.user_code")
 	}
-	return v.formFault(err)
+	return v.words().Fault(err)
 }
 
 // consent takes what the user decides about a client or a device.
@@ -80,7 +81,7 @@ func consent(v *visit) error {
 	case auth.CodeOf(err) == auth.InteractionRequired: // something else comes first
 		return v.resumeLater(v.flow)
 	case err != nil && v.flow.Page == authorize.PageDevice && v.deviceFault(err) != "":
-		return v.askCode("", v.faultStatus(err), v.deviceFault(err))
+		return v.askCode("", page.FaultStatus(v, err), v.deviceFault(err))
 	case err != nil:
 		return err
 	case answer == nil:

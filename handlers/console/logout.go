@@ -6,6 +6,7 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth/authorize"
 	"github.com/claimsmith/claimsmith/auth/session"
+	"github.com/claimsmith/claimsmith/handlers/console/page"
 	"github.com/claimsmith/claimsmith/handlers/request"
 )
 
@@ -33,7 +34,7 @@ func logout(v *visit) error {
 	}
 	sess := v.session
 	if sess == nil {
-		sess = v.Sessions.Past(v.cookie(sessionCookie)) // what it opened may still be in use
+		sess = v.Sessions.Past(v.cookie(page.SessionCookie)) // what it opened may still be in use
 	}
 	l, err := v.Authorize.BeginLogout(v.Request().Context(), readLogout(params), sess)
 	switch {
@@ -50,9 +51,9 @@ func logout(v *visit) error {
 			data.Parameters = append(data.Parameters, authorize.Parameter{Name: name, Value: params.Get(name)})
 		}
 	}
-	page := v.view(l.Org)
-	page.Token, page.destination, page.Data = v.Sessions.Token(v.session), l.Redirect, data
-	return respond(v, http.StatusOK, "logout", page)
+	shown := v.view(l.Org)
+	shown.Token, shown.Destination, shown.Data = v.Sessions.Token(v.session), l.Redirect, data
+	return pages.Respond(v, http.StatusOK, "logout", shown)
 }
 
 // endLogin logs out whoever has confirmed it.
@@ -70,7 +71,7 @@ func (v *visit) endAndLeave(l authorize.Logout, sess *session.Session) error {
 			return err
 		}
 	}
-	v.dropCookie(sessionCookie)
+	v.dropCookie(page.SessionCookie)
 	if l.Redirect != "" {
 		return v.Redirect(http.StatusSeeOther, l.Redirect)
 	}
@@ -81,5 +82,5 @@ func signedOut(v *visit) error {
 	if _, err := request.Query(v.Request()); err != nil {
 		return err
 	}
-	return respond(v, http.StatusOK, "signed_out", v.view(nil))
+	return pages.Respond(v, http.StatusOK, "signed_out", v.view(nil))
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
+	"github.com/claimsmith/claimsmith/handlers/console/page"
 )
 
 // signIn takes a name and a password.
@@ -48,7 +49,7 @@ func (v *visit) logIn(who auth.Subject) error {
 	if err != nil {
 		return err
 	}
-	v.setCookie(sessionCookie, text)
+	v.setCookie(page.SessionCookie, text)
 	return nil
 }
 
@@ -82,13 +83,13 @@ func newPassword(v *visit) error {
 		return v.present(step, http.StatusOK, "")
 	}
 	_, err = v.setPassword(step.User)
-	fault := v.formFault(err)
+	fault := v.words().Fault(err)
 	if key := passwordFault(err); key != "" {
 		fault = v.words().T(key)
 	}
 	switch {
 	case fault != "":
-		return v.present(step, v.faultStatus(err), fault)
+		return v.present(step, page.FaultStatus(v, err), fault)
 	case err != nil:
 		return err
 	}

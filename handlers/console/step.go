@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
-	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
 	"github.com/claimsmith/claimsmith/auth/factor"
 	"github.com/claimsmith/claimsmith/claims"
+	"github.com/claimsmith/claimsmith/handlers/console/page"
 )
 
 // signInPage is the data of the first page, and of the new password's.
@@ -41,7 +39,7 @@ type consentPage struct {
 	Profile, Claims                     []fact
 }
 
-type fact struct{ Name, Value string }
+type fact = page.Fact
 
 // postPage is the data of the page that carries an answer by POST.
 type postPage struct {
@@ -60,7 +58,7 @@ func (v *visit) proceed() error {
 
 // retry shows the form again that was filled in wrongly. What its user can do nothing about is an error page.
 func (v *visit) retry(err error) error {
-	fault := v.formFault(err)
+	fault := v.words().Fault(err)
 	if fault == "" {
 		return err
 	}
@@ -72,64 +70,64 @@ func (v *visit) retryWith(err error, fault string) error {
 	if nextErr != nil {
 		return nextErr
 	}
-	return v.present(step, v.faultStatus(err), fault)
+	return v.present(step, page.FaultStatus(v, err), fault)
 }
 
 // present shows a step, or does it where it is no page. A status other than 200 is that of a form with a fault.
 func (v *visit) present(step *authorize.Step, status int, fault string) error {
-	page, name, err := v.pageOf(step)
-	if err != nil || page == nil {
+	shown, name, err := v.pageOf(step)
+	if err != nil || shown == nil {
 		return err
 	}
-	page.Fault = fault
-	page.Flow = v.Authorize.Seal(v.flow)
+	shown.Fault = fault
+	shown.Flow = v.Authorize.Seal(v.flow)
 	if v.session != nil {
-		page.Token = v.Sessions.Token(v.session)
+		shown.Token = v.Sessions.Token(v.session)
 	}
-	page.destination = v.flow.RedirectURI
-	return respond(v, status, name, page)
+	shown.Destination = v.flow.RedirectURI
+	return pages.Respond(v, status, name, shown)
 }
 
 // pageOf returns the page of a step, nil for one that was done instead.
-func (v *visit) pageOf(step *authorize.Step) (page *view, name string, err error) {
+func (v *visit) pageOf(step *authorize.Step) (shown *page.View, name string, err error) {
 	client := ""
 	if step.Client != nil {
 		client = nameOfClient(step.Client)
 	}
-	page = v.view(step.Org)
+	shown = v.view(step.Org)
 	switch step.Kind {
 	case authorize.StepSignIn:
 		ceremony, err := v.ceremony("")
-		page.Data = signInPage{
+		shown.Data = signInPage{
 			Page: v.flow.Page, Client: client, Username: cmp.Or(v.form.Get("username"), v.flow.LoginHint), Ceremony: ceremony,
 		}
-		return page, "signin", err
+		return shown, "signin", err
 	case authorize.StepFactor:
 		data := factorPage{TOTP: step.Factors.TOTP != nil, Codes: step.Factors.TOTP != nil || len(step.Factors.RecoveryCodes) > 0}
 		if len(step.Factors.Passkeys) > 0 {
 			data.Ceremony, err = v.ceremony(v.flow.Primary.User)
 		}
-		page.Data = data
-		return page, "factor", err
+		shown.Data = data
+		return shown, "factor", err
 	case authorize.StepPassword:
-		page.Data = signInPage{Client: client, Username: nameToLogIn(step.User)}
-		return page, "new_password", nil
+		shown.Data = signInPage{Client: client, Username: page.NameToLogIn(step.User)}
+		return shown, "new_password", nil
 	case authorize.StepAccount:
-		page.Data = choicePage{Client: client, Name: nameOf(step.User)}
-		return page, "account_choice", nil
+		shown.Data = choicePage{Client: client, Name: page.NameOf(step.User)}
+		return shown, "account_choice", nil
 	case authorize.StepOrg:
-		data := choicePage{Client: cmp.Or(client, product)}
+		data := choicePage{Client: cmp.Or(client, page.Product)}
 		for _, org := range step.Orgs {
-			data.Organisations = append(data.Organisations, organisation{org.Slug, cmp.Or(org.Name, nameOfSlug(org.Slug))})
+			data.Organisations = append(data.Organisations, organisation{org.Slug, cmp.Or(org.Name, page.NameOfSlug(org.Slug))})
 		}
-		page.Data = data
-		return page, "organisation", nil
+		shown.Data = data
+		return shown, "organisation", nil
 	case authorize.StepConsent:
-		page.Data = consentPage{
-			Client: client, Name: nameOf(step.User), Destination: originOf(v.flow.RedirectURI), UserCode: shownCode(v.flow.UserCode),
-			Scopes: page.scopes(step.Scopes), Profile: page.profile(&step.Profile), Claims: claimsOf(step.Claims),
+		shown.Data = consentPage{
+			Client: client, Name: page.NameOf(step.User), Destination: page.OriginOf(v.flow.RedirectURI), UserCode: shownCode(v.flow.UserCode),
+			Scopes: scopesIn(shown.Words, step.Scopes), Profile: profileIn(shown.Words, &step.Profile), Claims: claimsOf(step.Claims),
 		}
-		return page, "consent", nil
+		return shown, "consent", nil
 	case authorize.StepAnswer:
 		return nil, "", v.answer(step.Answer, step.Org, client)
 	}
@@ -149,49 +147,30 @@ func (v *visit) answer(a *authorize.Answer, org *auth.Org, client string) error 
 	if a.Mode != "form_post" {
 		return v.Redirect(http.StatusSeeOther, a.URL())
 	}
-	page := v.view(org)
-	page.destination = a.RedirectURI
-	page.Data = postPage{Client: client, RedirectURI: a.RedirectURI, Parameters: a.Parameters}
-	return respond(v, http.StatusOK, "post", page)
+	shown := v.view(org)
+	shown.Destination = a.RedirectURI
+	shown.Data = postPage{Client: client, RedirectURI: a.RedirectURI, Parameters: a.Parameters}
+	return pages.Respond(v, http.StatusOK, "post", shown)
 }
 
 // words are in the language the flow, if there is one, or the browser asks for.
-func (v *visit) words() words {
+func (v *visit) words() page.Words {
 	locales := ""
 	if v.flow != nil {
 		locales = v.flow.UILocales
 	}
-	return words{languageOf(locales, v.Request().Header.Get("Accept-Language"))}
+	return catalogues.For(locales, v.Request().Header.Get("Accept-Language"))
 }
 
 // view begins a page in the look of an organisation, the default one's where it is about none.
-func (v *visit) view(org *auth.Org) *view {
+func (v *visit) view(org *auth.Org) *page.View {
 	if org == nil {
 		org, _ = v.Registry.Org(v.Request().Context(), auth.DefaultOrg) // else that of the product
 	}
-	return &view{words: v.words(), Look: lookOf(org), dialect: v.Dialect}
+	return &page.View{Words: v.words(), Site: v.site(), Look: page.LookOf(org)}
 }
 
 func nameOfClient(c *auth.Client) string { return cmp.Or(c.Name, c.ID) }
-
-// nameOf is what a user is called.
-func nameOf(u *auth.User) string {
-	if u == nil {
-		return ""
-	}
-	return cmp.Or(u.Profile.Name, nameToLogIn(u), u.ID)
-}
-
-// nameToLogIn is a name the user can log in by, "" for none.
-func nameToLogIn(u *auth.User) string {
-	if u == nil {
-		return ""
-	}
-	if handles := u.Handles(); len(handles) > 0 {
-		return handles[0].Canonical
-	}
-	return ""
-}
 
 // shownCode is a user code as devices show it (RFC 8628 §6.1).
 func shownCode(code string) string {
@@ -201,14 +180,14 @@ func shownCode(code string) string {
 	return code[:4] + "-" + code[4:]
 }
 
-// scopes says in words what scopes let a client have.
-func (v *view) scopes(scopes []string) []string {
+// scopesIn says in words what scopes let a client have.
+func scopesIn(w page.Words, scopes []string) []string {
 	said := make([]string, 0, len(scopes))
 	for _, scope := range scopes {
 		if key := "scope." + scope; slices.Contains(knownScopes, scope) {
-			said = append(said, v.T(key))
+			said = append(said, w.T(key))
 		} else {
-			said = append(said, v.T("scope.other", "scope", scope))
+			said = append(said, w.T("scope.other", "scope", scope))
 		}
 	}
 	return said
@@ -216,54 +195,21 @@ func (v *view) scopes(scopes []string) []string {
 
 var knownScopes = []string{auth.ScopeOpenID, "profile", "email", "phone", "address", auth.ScopeOffline}
 
-// profile lists what there is of a profile.
-func (v *view) profile(p *claims.Profile) []fact {
+// profileIn lists what there is of a profile.
+func profileIn(w page.Words, p *claims.Profile) []fact {
 	var facts []fact
-	for _, f := range profileFields(p) {
+	for _, f := range page.ProfileFields(p) {
 		if f.Value != "" {
-			facts = append(facts, fact{v.T("profile." + f.Name), f.Value})
+			facts = append(facts, fact{Name: w.T("profile." + f.Name), Value: f.Value})
 		}
 	}
 	return facts
-}
-
-// profileFields are the fields of a profile that mean something to a person, by the name of their claim.
-func profileFields(p *claims.Profile) []fact {
-	return []fact{
-		{"name", p.Name}, {"given_name", p.GivenName}, {"middle_name", p.MiddleName}, {"family_name", p.FamilyName},
-		{"nickname", p.Nickname}, {"preferred_username", p.PreferredUsername}, {"email", p.Email}, {"phone_number", p.PhoneNumber},
-		{"address", addressLine(p.Address)}, {"birthdate", p.Birthdate}, {"gender", p.Gender}, {"website", p.Website},
-		{"profile", p.ProfileURL}, {"picture", p.Picture}, {"locale", p.Locale}, {"zoneinfo", p.Zoneinfo},
-	}
-}
-
-func addressLine(a claims.Address) string {
-	if a.Formatted != "" {
-		return a.Formatted
-	}
-	line := ""
-	for _, part := range []string{a.StreetAddress, a.PostalCode, a.Locality, a.Region, a.Country} {
-		if part != "" && line != "" {
-			line += ", "
-		}
-		line += part
-	}
-	return line
 }
 
 func claimsOf(list []authorize.Claim) []fact {
 	facts := make([]fact, 0, len(list))
 	for _, c := range list {
-		facts = append(facts, fact{c.Key, readable(c.Value)})
+		facts = append(facts, fact{Name: c.Key, Value: page.Readable(c.Value)})
 	}
 	return facts
-}
-
-// readable is a JSON value as people read it: a string without its quotes, unless there is nothing else to see of it. Every other value
-// stays as it is, numbers to the last digit.
-func readable(value string) string {
-	if text, err := jsontext.AppendUnquote(nil, value); err == nil && strings.TrimSpace(string(text)) != "" {
-		return string(text)
-	}
-	return value
 }

@@ -2,9 +2,6 @@ package console
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -15,6 +12,7 @@ import (
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
 	"github.com/claimsmith/claimsmith/auth/session"
+	"github.com/claimsmith/claimsmith/handlers/console/page"
 	"github.com/claimsmith/claimsmith/handlers/request"
 )
 
@@ -49,8 +47,8 @@ func (d *Dialect) visited(h handler) echo.HandlerFunc {
 // posted serves a form of one of these pages, and refuses it before anything else if another page sent it (row S-04).
 func (d *Dialect) posted(h handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if !d.fromHere(c.Request().Header) {
-			return errForged
+		if !d.site().FromHere(c.Request().Header) {
+			return page.ErrForged
 		}
 		form, err := request.DecodeForm(c.Request())
 		if err != nil {
@@ -61,6 +59,32 @@ func (d *Dialect) posted(h handler) echo.HandlerFunc {
 			return err
 		}
 		v.form = form
+		return h(v)
+	}
+}
+
+// maxPreferencesForm bounds the form of the preferences: its fields are as many as an organisation opens keys to its users.
+const (
+	maxPreferencesForm   = 1 << 20
+	maxPreferencesFields = 2500
+)
+
+// postedPreferences is posted for a form that may be long, of which nothing is read for nobody.
+func (d *Dialect) postedPreferences(h handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !d.site().FromHere(c.Request().Header) {
+			return page.ErrForged
+		}
+		v, err := d.visit(c)
+		if err != nil {
+			return err
+		}
+		if v.session == nil {
+			return v.redirect(pathAccount)
+		}
+		if v.form, err = request.DecodeLargeForm(c.Request(), maxPreferencesForm, maxPreferencesFields); err != nil {
+			return err
+		}
 		return h(v)
 	}
 }
@@ -77,12 +101,8 @@ func (d *Dialect) asked(c echo.Context) error {
 
 // visit finds out whose browser it is. One that has no secret yet is given one.
 func (d *Dialect) visit(c echo.Context) (*visit, error) {
-	v := &visit{Context: c, Dialect: d}
-	if v.browser = v.cookie(browserCookie); !isSecret(v.browser) {
-		v.browser = newSecret()
-		v.setCookie(browserCookie, v.browser)
-	}
-	text := v.cookie(sessionCookie)
+	v := &visit{Context: c, Dialect: d, browser: d.site().Browser(c)}
+	text := v.cookie(page.SessionCookie)
 	if text == "" {
 		return v, nil
 	}
@@ -106,7 +126,7 @@ func inFlow(h handler) handler {
 func (v *visit) openFlow(text string) (*authorize.Flow, error) {
 	f, err := v.Authorize.Open(text, v.browser)
 	if auth.CodeOf(err) == auth.InvalidRequest {
-		return nil, errors.Join(errFlow, err)
+		return nil, errors.Join(page.ErrFlow, err)
 	}
 	return f, err
 }
@@ -121,7 +141,7 @@ func ofSession(h handler) handler {
 		case v.session == nil:
 			return v.redirect(pathAccount)
 		case !v.Sessions.Holds(v.session, v.form.Get("token")):
-			return errForged
+			return page.ErrForged
 		}
 		return h(v)
 	}
@@ -130,76 +150,18 @@ func ofSession(h handler) handler {
 // ofBrowser demands the token of the browser, for a form that nobody has to be logged in for.
 func ofBrowser(h handler) handler {
 	return func(v *visit) error {
-		if !hmac.Equal([]byte(v.form.Get("token")), []byte(browserToken(v.browser, "form"))) {
-			return errForged
+		if !hmac.Equal([]byte(v.form.Get("token")), []byte(page.BrowserToken(v.browser, "form"))) {
+			return page.ErrForged
 		}
 		return h(v)
 	}
 }
 
-// The cookies. Neither has an expiry, so that they end with the browser; what the session's stands for has limits of its own.
-const (
-	sessionCookie = "claimsmith-session"
-	browserCookie = "claimsmith-browser"
-)
+func (v *visit) cookie(name string) string { return v.site().Cookie(v.Request(), name) }
 
-// cookieName adds the prefix with which browsers hold a cookie to this host and https. Without https, in development, they would drop it.
-func (d *Dialect) cookieName(name string) string {
-	if d.secure() {
-		return "__Host-" + name
-	}
-	return name
-}
+func (v *visit) setCookie(name, value string) { v.site().SetCookie(v.Response(), name, value) }
 
-func (d *Dialect) secure() bool { return strings.HasPrefix(d.Issuer, "https:") }
-
-// cookie returns a cookie's value. One that was sent twice is none: nobody knows which is ours.
-func (v *visit) cookie(name string) string {
-	found := v.Request().CookiesNamed(v.cookieName(name))
-	if len(found) != 1 {
-		return ""
-	}
-	return found[0].Value
-}
-
-func (v *visit) setCookie(name, value string) { v.writeCookie(name, value, 0) }
-
-func (v *visit) dropCookie(name string) { v.writeCookie(name, "", -1) }
-
-func (v *visit) writeCookie(name, value string, maxAge int) {
-	http.SetCookie(v.Response(), &http.Cookie{ //nolint:gosec // Secure but where the issuer is http, on loopback in development
-		Name: v.cookieName(name), Value: value, Path: "/", MaxAge: maxAge, Secure: v.secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
-}
-
-const secretLen = 32
-
-func newSecret() string {
-	b := make([]byte, secretLen)
-	_, _ = rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-func isSecret(s string) bool {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	return err == nil && len(b) == secretLen
-}
-
-// browserToken is a text that only pages made for this browser hold.
-func browserToken(secret, purpose string) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(purpose))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// at returns the address of a path, which is below the issuer's own.
-func (d *Dialect) at(path string) string {
-	u, err := url.Parse(d.Issuer)
-	if err != nil {
-		return path
-	}
-	return u.EscapedPath() + path
-}
+func (v *visit) dropCookie(name string) { v.site().DropCookie(v.Response(), name) }
 
 // redirect goes to one of these pages.
 func (v *visit) redirect(path string) error { return v.Redirect(http.StatusSeeOther, v.at(path)) }
@@ -211,13 +173,13 @@ func (v *visit) resumeLater(f *authorize.Flow) error {
 
 // notify goes to one of these pages, which says once more what was done. That the words come from here shows in the proof.
 func (v *visit) notify(path, what string) error {
-	return v.redirect(path + "?done=" + what + "." + browserToken(v.browser, "done "+what))
+	return v.redirect(path + "?done=" + what + "." + page.BrowserToken(v.browser, "done "+what))
 }
 
 // notified returns what notify said.
 func (v *visit) notified(query url.Values) string {
 	what, proof, _ := strings.Cut(query.Get("done"), ".")
-	if !hmac.Equal([]byte(proof), []byte(browserToken(v.browser, "done "+what))) {
+	if !hmac.Equal([]byte(proof), []byte(page.BrowserToken(v.browser, "done "+what))) {
 		return ""
 	}
 	return what

@@ -1,40 +1,41 @@
 package native
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/handlers/request"
 )
 
-const cursorTag = 16
-
-// sealCursor makes a position in a list into a cursor that only continues the same list for the same caller (row A-08).
-func sealCursor(key []byte, scope, position string) string {
-	if position == "" {
-		return ""
-	}
-	return base64.RawURLEncoding.EncodeToString(append(tagCursor(key, scope, position), position...))
+// paging is the part of a list that was asked for, and how to go on from there.
+type paging struct {
+	auth.Page
+	key   []byte
+	scope string
 }
 
-func openCursor(key []byte, scope, cursor string) (position string, err error) {
-	if cursor == "" {
-		return "", nil
+// paging reads limit and cursor of a query that request.Query has checked. Its cursors continue the same list for the same caller: the
+// list is the path, the other parameters, and what more says about it.
+func (d *Dialect) paging(c echo.Context, caller *auth.Caller, query url.Values, more ...string) (paging, error) {
+	page, err := request.ParsePage(query)
+	if err != nil {
+		return paging{}, err
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) <= cursorTag || !hmac.Equal(raw[:cursorTag], tagCursor(key, scope, string(raw[cursorTag:]))) {
-		return "", &auth.Error{
-			Code: auth.InvalidRequest, Field: "cursor", Detail: "not a cursor of this list; use the next of the page before",
+	of := url.Values{}
+	for name, values := range query {
+		if name != "limit" && name != "cursor" {
+			of[name] = values
 		}
 	}
-	return string(raw[cursorTag:]), nil
+	scope := []string{c.Path(), c.Request().URL.EscapedPath(), caller.Ref(), of.Encode()}
+	p := paging{key: d.CursorKey, scope: strings.Join(append(scope, more...), "\x00")}
+	after, err := request.OpenCursor(p.key, p.scope, page.Cursor)
+	p.Page = auth.Page{After: after, Limit: page.Limit}
+	return p, err
 }
 
-func tagCursor(key []byte, scope, position string) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(scope))
-	mac.Write([]byte{0})
-	mac.Write([]byte(position))
-	return mac.Sum(nil)[:cursorTag]
-}
+// next is the cursor of the page after a position, "" at the end.
+func (p paging) next(position string) string { return request.SealCursor(p.key, p.scope, position) }

@@ -2,6 +2,7 @@ package native
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,8 +34,8 @@ type documentBody struct {
 }
 
 type putBody struct {
-	Value        jsontext.Value `json:"value"`
-	ProfileClaim bool           `json:"profileClaim"`
+	Value        jsontext.Value      `json:"value"`
+	ProfileClaim request.Maybe[bool] `json:"profileClaim"`
 }
 
 type setBody struct {
@@ -61,7 +62,7 @@ func (p putBody) put(key string) (metadata.Put, error) {
 	if err != nil {
 		return metadata.Put{}, err
 	}
-	return metadata.Put{Key: key, Value: value, ProfileClaim: p.ProfileClaim}, nil
+	return metadata.Put{Key: key, Value: value, ProfileClaim: p.ProfileClaim.Value, Unmarked: !p.ProfileClaim.Given}, nil
 }
 
 func puts(sets []setBody) ([]metadata.Put, error) {
@@ -96,18 +97,45 @@ func viewDocument(doc *metadata.Document) documentBody {
 	return body
 }
 
-// target reads which document a request is about.
-func target(c echo.Context) (metadata.Target, error) {
-	user, err := request.PathValue(c, "userId")
-	if err != nil {
-		return metadata.Target{}, err
-	}
-	query, err := request.Query(c.Request(), "org", "app")
-	return metadata.Target{Org: query.Get("org"), App: query.Get("app"), User: user}, err
+// documents are the operations on the documents of one kind of target, whose address is below path.
+type documents struct {
+	*Dialect
+	path   string
+	target func(c echo.Context, parameters ...string) (metadata.Target, url.Values, error)
 }
 
-func targetEntry(c echo.Context) (metadata.Target, string, error) {
-	t, err := target(c)
+// userDocument reads which document of a user a request is about, and its query, which may have these parameters too.
+func userDocument(c echo.Context, parameters ...string) (metadata.Target, url.Values, error) {
+	user, err := request.PathValue(c, "userId")
+	if err != nil {
+		return metadata.Target{}, nil, err
+	}
+	query, err := request.Query(c.Request(), append(parameters, "org", "app")...)
+	return metadata.Target{Org: query.Get("org"), App: query.Get("app"), User: user}, query, err
+}
+
+// groupDocument is userDocument for what the members of a group inherit.
+func groupDocument(c echo.Context, parameters ...string) (metadata.Target, url.Values, error) {
+	group, err := request.PathValue(c, "group")
+	if err != nil {
+		return metadata.Target{}, nil, err
+	}
+	query, err := request.Query(c.Request(), append(parameters, "org")...)
+	return metadata.Target{Org: query.Get("org"), Shared: true, Group: group}, query, err
+}
+
+// orgDocument is userDocument for what all users of an organisation inherit.
+func orgDocument(c echo.Context, parameters ...string) (metadata.Target, url.Values, error) {
+	org, err := request.PathValue(c, "org")
+	if err != nil {
+		return metadata.Target{}, nil, err
+	}
+	query, err := request.Query(c.Request(), parameters...)
+	return metadata.Target{Org: org, Shared: true}, query, err
+}
+
+func (d documents) targetEntry(c echo.Context) (metadata.Target, string, error) {
+	t, _, err := d.target(c)
 	if err != nil {
 		return t, "", err
 	}
@@ -134,8 +162,8 @@ func condition(c *request.Condition) *metadata.Condition {
 	return &metadata.Condition{Any: c.Any, Revisions: c.Revisions}
 }
 
-func (d *Dialect) getMetadata(c echo.Context, caller *auth.Caller) error {
-	t, err := target(c)
+func (d documents) get(c echo.Context, caller *auth.Caller) error {
+	t, _, err := d.target(c)
 	if err != nil {
 		return err
 	}
@@ -143,16 +171,15 @@ func (d *Dialect) getMetadata(c echo.Context, caller *auth.Caller) error {
 	if err != nil {
 		return err
 	}
-	return showDocument(c, &doc)
+	return showRevision(c, doc.Revision, viewDocument(&doc))
 }
 
-func showDocument(c echo.Context, doc *metadata.Document) error {
-	c.Response().Header().Set("ETag", request.ETag(doc.Revision)) // 0 too: the empty document can be matched
-	return show(c, doc.Revision, viewDocument(doc))
+func respondDocument(c echo.Context, doc *metadata.Document) error {
+	return respondRevision(c, doc.Revision, viewDocument(doc))
 }
 
-func (d *Dialect) getEntry(c echo.Context, caller *auth.Caller) error {
-	t, key, err := targetEntry(c)
+func (d documents) getEntry(c echo.Context, caller *auth.Caller) error {
+	t, key, err := d.targetEntry(c)
 	if err != nil {
 		return err
 	}
@@ -165,8 +192,8 @@ func (d *Dialect) getEntry(c echo.Context, caller *auth.Caller) error {
 	})
 }
 
-func (d *Dialect) putEntry(c echo.Context, caller *auth.Caller) error {
-	t, key, err := targetEntry(c)
+func (d documents) putEntry(c echo.Context, caller *auth.Caller) error {
+	t, key, err := d.targetEntry(c)
 	if err != nil {
 		return err
 	}
@@ -190,8 +217,8 @@ func (d *Dialect) putEntry(c echo.Context, caller *auth.Caller) error {
 	return respond(c, http.StatusOK, e.Revision, viewEntry(&e))
 }
 
-func (d *Dialect) deleteEntry(c echo.Context, caller *auth.Caller) error {
-	t, key, err := targetEntry(c)
+func (d documents) deleteEntry(c echo.Context, caller *auth.Caller) error {
+	t, key, err := d.targetEntry(c)
 	if err != nil {
 		return err
 	}
@@ -207,8 +234,8 @@ func (d *Dialect) deleteEntry(c echo.Context, caller *auth.Caller) error {
 	return noContent(c)
 }
 
-func (d *Dialect) replaceMetadata(c echo.Context, caller *auth.Caller) error {
-	t, err := target(c)
+func (d documents) replace(c echo.Context, caller *auth.Caller) error {
+	t, _, err := d.target(c)
 	if err != nil {
 		return err
 	}
@@ -228,8 +255,8 @@ func (d *Dialect) replaceMetadata(c echo.Context, caller *auth.Caller) error {
 	return d.change(c, caller, t, metadata.Change{Set: set, Replace: true})
 }
 
-func (d *Dialect) patchMetadata(c echo.Context, caller *auth.Caller) error {
-	t, err := target(c)
+func (d documents) patch(c echo.Context, caller *auth.Caller) error {
+	t, _, err := d.target(c)
 	if err != nil {
 		return err
 	}
@@ -252,7 +279,7 @@ func (d *Dialect) patchMetadata(c echo.Context, caller *auth.Caller) error {
 	return d.change(c, caller, t, change)
 }
 
-func (d *Dialect) change(c echo.Context, caller *auth.Caller, t metadata.Target, change metadata.Change) error {
+func (d documents) change(c echo.Context, caller *auth.Caller, t metadata.Target, change metadata.Change) error {
 	pre, err := precondition(c, "")
 	if err != nil {
 		return err
@@ -261,6 +288,5 @@ func (d *Dialect) change(c echo.Context, caller *auth.Caller, t metadata.Target,
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set("ETag", request.ETag(doc.Revision))
-	return respond(c, http.StatusOK, doc.Revision, viewDocument(&doc))
+	return respondDocument(c, &doc)
 }

@@ -4,14 +4,18 @@ package native
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
 	"github.com/claimsmith/claimsmith/auth/factor"
+	"github.com/claimsmith/claimsmith/auth/people"
+	"github.com/claimsmith/claimsmith/auth/preview"
 	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/handlers/problem"
 	"github.com/claimsmith/claimsmith/handlers/request"
@@ -29,8 +33,13 @@ type Dialect struct {
 	Sessions  *session.Service
 	Factors   *factor.Service
 	Authorize *authorize.Service
+	Preview   *preview.Service
+	People    *people.Service
+	Trail     *auth.Trail
 	// CursorKey authenticates the cursors of lists.
 	CursorKey []byte
+	// Logger takes what went wrong in a line of a stream, which goes on.
+	Logger *slog.Logger
 }
 
 // Body limits in bytes. Metadata values may have 512 KiB each and a document 1 MiB; nothing else here is large.
@@ -70,7 +79,7 @@ func respond(c echo.Context, status int, revision uint64, body any) error {
 	if revision > 0 {
 		c.Response().Header().Set("ETag", request.ETag(revision))
 	}
-	encoded, err := json.Marshal(body, json.Deterministic(true))
+	encoded, err := json.Marshal(body, json.Deterministic(true), jsontext.PreserveRawStrings(true)) // values are as they were written
 	if err != nil {
 		return err
 	}
@@ -115,6 +124,18 @@ func show(c echo.Context, revision uint64, body any) error {
 	return respond(c, http.StatusOK, revision, body)
 }
 
+// showRevision and respondRevision are show and respond for what is part of a document: the revision 0 of one nothing was ever written to
+// can be matched too.
+func showRevision(c echo.Context, revision uint64, body any) error {
+	c.Response().Header().Set("ETag", request.ETag(revision))
+	return show(c, revision, body)
+}
+
+func respondRevision(c echo.Context, revision uint64, body any) error {
+	c.Response().Header().Set("ETag", request.ETag(revision))
+	return respond(c, http.StatusOK, revision, body)
+}
+
 // list answers with one page of objects. read is called with the organisation asked for and the page.
 func list[T, B any](c echo.Context, d *Dialect, caller *auth.Caller, what string,
 	read func(ctx context.Context, org string, p auth.Page) ([]T, string, error), view func(*T) B,
@@ -123,24 +144,15 @@ func list[T, B any](c echo.Context, d *Dialect, caller *auth.Caller, what string
 	if err != nil {
 		return err
 	}
-	page, err := request.ParsePage(query)
+	page, err := d.paging(c, caller, query)
 	if err != nil {
 		return err
 	}
-	scope := what + "\x00" + caller.Ref() + "\x00" + query.Get("org")
-	after, err := openCursor(d.CursorKey, scope, page.Cursor)
+	items, next, err := read(c.Request().Context(), query.Get("org"), page.Page)
 	if err != nil {
 		return err
 	}
-	items, next, err := read(c.Request().Context(), query.Get("org"), auth.Page{After: after, Limit: page.Limit})
-	if err != nil {
-		return err
-	}
-	views := make([]B, len(items))
-	for n := range items {
-		views[n] = view(&items[n])
-	}
-	return respond(c, http.StatusOK, 0, map[string]any{what: views, "next": sealCursor(d.CursorKey, scope, next)})
+	return respond(c, http.StatusOK, 0, map[string]any{what: each(items, view), "next": page.next(next)})
 }
 
 // org reads the one query parameter of a request about a single object.

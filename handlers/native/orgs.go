@@ -12,29 +12,34 @@ import (
 )
 
 type orgBody struct {
-	Slug         string    `json:"slug"`
-	Name         string    `json:"name,omitempty"`
-	Disabled     bool      `json:"disabled"`
-	ClaimsBudget int       `json:"claims_budget"`
-	LogoURL      string    `json:"logo_url,omitempty"`
-	Color        string    `json:"color,omitempty"`
-	CreatedAt    time.Time `json:"created_at"`
-	UpdatedAt    time.Time `json:"updated_at"`
+	Slug           string    `json:"slug"`
+	Name           string    `json:"name,omitempty"`
+	Disabled       bool      `json:"disabled"`
+	ClaimsBudget   int       `json:"claims_budget"`
+	HistoryChanges int       `json:"history_changes"`
+	HistoryDays    int       `json:"history_days"`
+	LogoURL        string    `json:"logo_url,omitempty"`
+	Color          string    `json:"color,omitempty"`
+	CreatedAt      time.Time `json:"created_at"`
+	UpdatedAt      time.Time `json:"updated_at"`
 }
 
 func viewOrg(o *auth.Org) orgBody {
 	return orgBody{
 		Slug: o.Slug, Name: o.Name, Disabled: o.Disabled, ClaimsBudget: o.ClaimsBudget,
+		HistoryChanges: o.HistoryChanges, HistoryDays: o.HistoryDays,
 		LogoURL: o.LogoURL, Color: o.Color, CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
 	}
 }
 
 type orgPatch struct {
-	Name         *string `json:"name"`
-	Disabled     *bool   `json:"disabled"`
-	ClaimsBudget *int    `json:"claims_budget"`
-	LogoURL      *string `json:"logo_url"`
-	Color        *string `json:"color"`
+	Name           *string `json:"name"`
+	Disabled       *bool   `json:"disabled"`
+	ClaimsBudget   *int    `json:"claims_budget"`
+	HistoryChanges *int    `json:"history_changes"`
+	HistoryDays    *int    `json:"history_days"`
+	LogoURL        *string `json:"logo_url"`
+	Color          *string `json:"color"`
 }
 
 type newOrgBody struct {

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"context"
 	"encoding/base64"
 	"net/http"
 	"time"
@@ -56,6 +55,15 @@ type newUserBody struct {
 	Profile       profilePatch `json:"profile"`
 }
 
+func (b newUserBody) newUser() auth.NewUser {
+	n := auth.NewUser{
+		ID: b.ID, Username: b.Username, Email: b.Email, EmailVerified: b.EmailVerified,
+		Password: b.Password, PasswordHash: b.PasswordHash, Temporary: b.Temporary,
+	}
+	b.Profile.apply(&n.Profile)
+	return n
+}
+
 type userPatch struct {
 	Username      *string      `json:"username"`
 	Email         *string      `json:"email"`
@@ -71,14 +79,6 @@ type passwordBody struct {
 	Temporary       bool   `json:"temporary"`
 }
 
-func (d *Dialect) listUsers(c echo.Context, caller *auth.Caller) error {
-	return list(c, d, caller, "users",
-		func(ctx context.Context, org string, p auth.Page) ([]auth.User, string, error) {
-			return d.Users.List(ctx, caller, org, p)
-		},
-		func(u *auth.User) userBody { return viewUser(caller, u) })
-}
-
 func (d *Dialect) createUser(c echo.Context, caller *auth.Caller) error {
 	org, err := org(c)
 	if err != nil {
@@ -92,12 +92,7 @@ func (d *Dialect) createUser(c echo.Context, caller *auth.Caller) error {
 	if err != nil {
 		return err
 	}
-	n := auth.NewUser{
-		ID: body.ID, Username: body.Username, Email: body.Email, EmailVerified: body.EmailVerified,
-		Password: body.Password, PasswordHash: body.PasswordHash, Temporary: body.Temporary,
-	}
-	body.Profile.apply(&n.Profile)
-	u, err := d.Users.Create(c.Request().Context(), caller, org, n, key)
+	u, err := d.Users.Create(c.Request().Context(), caller, org, body.newUser(), key)
 	if err != nil {
 		return err
 	}

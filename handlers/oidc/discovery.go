@@ -78,7 +78,7 @@ func (d *Dialect) discovery(c echo.Context) error {
 		CodeChallengeMethodsSupported: []string{"S256"},
 		ProofAlgs:                     keys.Algorithms(),
 		ClaimsSupported: []string{
-			"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "org", "claims_rev", "claims_app_rev",
+			"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "org", "claims_rev", "claims_app_rev", "claims_org_rev",
 			"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
 			"gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified", "phone_number",
 			"phone_number_verified", "address",

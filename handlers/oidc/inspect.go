@@ -8,7 +8,6 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/keys"
-	"github.com/claimsmith/claimsmith/claims"
 	"github.com/claimsmith/claimsmith/handlers/problem"
 	"github.com/claimsmith/claimsmith/handlers/request"
 )
@@ -24,11 +23,7 @@ func (d *Dialect) userInfo(c echo.Context) error {
 	if err != nil {
 		return problem.AtResource(err, scheme, keys.Algorithms())
 	}
-	info := claims.UserInfo{
-		Subject: t.User.ID, Org: t.Token.Org, Scope: t.Token.Scope, Requested: t.Requested.UserInfo, Profile: auth.StandardProfile(t.User),
-	}
-	info.Revision, info.AppRevision = t.Revisions()
-	return c.JSONBlob(http.StatusOK, info.AppendJSON(nil, t.Entries(auth.InUserInfo)))
+	return c.JSONBlob(http.StatusOK, t.UserInfo())
 }
 
 func userInfoToken(r *http.Request) (scheme, token string, err error) {
@@ -72,10 +67,7 @@ func (d *Dialect) introspect(c echo.Context) error {
 	if t == nil {
 		return c.JSONBlob(http.StatusOK, []byte(`{"active":false}`)) // RFC 7662 §2.2: and nothing else
 	}
-	token := t.Token.AccessToken
-	token.Revision, token.AppRevision = t.Revisions()
-	body := append([]byte(`{"active":true,"token_type":"`+t.Type()+`",`), token.AppendJSON(nil, t.Entries(auth.InIntrospection))[1:]...)
-	return c.JSONBlob(http.StatusOK, body)
+	return c.JSONBlob(http.StatusOK, t.Introspection())
 }
 
 func (d *Dialect) introspector(c echo.Context, form url.Values) (*auth.Client, *auth.Caller, error) {

@@ -55,6 +55,7 @@ const (
 	MethodNotAllowed     Code = "method_not_allowed"
 	NotAcceptable        Code = "not_acceptable"
 	Conflict             Code = "conflict"
+	DefinitionConflict   Code = "definition_conflict"
 	PreconditionFailed   Code = "precondition_failed"
 	TooLarge             Code = "too_large"
 	UnsupportedMediaType Code = "unsupported_media_type"
@@ -97,6 +98,7 @@ var statuses = map[Code]int{
 	MethodNotAllowed:     http.StatusMethodNotAllowed,
 	NotAcceptable:        http.StatusNotAcceptable,
 	Conflict:             http.StatusConflict,
+	DefinitionConflict:   http.StatusConflict,
 	PreconditionFailed:   http.StatusPreconditionFailed,
 	TooLarge:             http.StatusRequestEntityTooLarge,
 	UnsupportedMediaType: http.StatusUnsupportedMediaType,
@@ -132,6 +134,8 @@ type Problem struct {
 	Detail string `json:"detail,omitzero"`
 	// Errors says what is wrong by place: a JSON pointer into the body, the name of a parameter, or a metadata key.
 	Errors map[string][]string `json:"errors,omitzero"`
+	// Report is what a refused definition of a metadata key would have done, in JSON.
+	Report jsontext.Value `json:"report,omitzero"`
 	// TraceID is the id of the request, by which its records in the log are found.
 	TraceID string `json:"traceId,omitzero"`
 

@@ -12,11 +12,8 @@ import (
 
 // readBody returns a body of at most limit bytes, however it was framed, in one of the given media types.
 func readBody(r *http.Request, limit int64, mediaTypes []string) ([]byte, error) {
-	if len(r.Header.Values("Content-Encoding")) > 0 {
-		return nil, &Error{Code: UnsupportedMediaType, Detail: "the body must be sent without Content-Encoding"}
-	}
-	if !isMediaType(r.Header.Values("Content-Type"), mediaTypes) {
-		return nil, &Error{Code: UnsupportedMediaType, Detail: "Content-Type must be " + strings.Join(mediaTypes, " or ") + ", in UTF-8"}
+	if err := checkMedia(r, mediaTypes); err != nil {
+		return nil, err
 	}
 	tooLarge := &Error{Code: TooLarge, Detail: "the body may have at most " + size(limit)}
 	if r.ContentLength > limit {
@@ -33,6 +30,16 @@ func readBody(r *http.Request, limit int64, mediaTypes []string) ([]byte, error)
 		return nil, malformed("", "the body could not be read to its end")
 	}
 	return buffer.Bytes(), nil
+}
+
+func checkMedia(r *http.Request, mediaTypes []string) error {
+	if len(r.Header.Values("Content-Encoding")) > 0 {
+		return &Error{Code: UnsupportedMediaType, Detail: "the body must be sent without Content-Encoding"}
+	}
+	if !isMediaType(r.Header.Values("Content-Type"), mediaTypes) {
+		return &Error{Code: UnsupportedMediaType, Detail: "Content-Type must be " + strings.Join(mediaTypes, " or ") + ", in UTF-8"}
+	}
+	return nil
 }
 
 // isMediaType reports whether exactly one Content-Type was sent and names one of the accepted types, with no parameter but

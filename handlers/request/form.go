@@ -28,7 +28,7 @@ func DecodeForm(r *http.Request) (url.Values, error) {
 	if r.URL.RawQuery != "" {
 		return nil, malformed("", "parameters must be sent in the body, not in the address")
 	}
-	form, err := readForm(r)
+	form, err := readForm(r, maxFormBody, maxParameters)
 	if err != nil {
 		return nil, err
 	}
@@ -36,12 +36,20 @@ func DecodeForm(r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
-func readForm(r *http.Request) (url.Values, error) {
-	body, err := readBody(r, maxFormBody, formType)
+// DecodeLargeForm is DecodeForm for a page whose form has more to say, within bounds of its own.
+func DecodeLargeForm(r *http.Request, maxBody int64, maxFields int) (url.Values, error) {
+	if r.URL.RawQuery != "" {
+		return nil, malformed("", "fields must be sent in the body, not in the address")
+	}
+	return readForm(r, maxBody, maxFields)
+}
+
+func readForm(r *http.Request, maxBody int64, maxFields int) (url.Values, error) {
+	body, err := readBody(r, maxBody, formType)
 	if err != nil {
 		return nil, err
 	}
-	return parsePairs(string(body))
+	return parsePairs(string(body), maxFields)
 }
 
 func dropEmpty(form url.Values) {
@@ -56,7 +64,7 @@ func dropEmpty(form url.Values) {
 //
 // Every list of the result has exactly one element, which is "" for a parameter without a value.
 func Query(r *http.Request, allowed ...string) (url.Values, error) {
-	query, err := parsePairs(r.URL.RawQuery)
+	query, err := parsePairs(r.URL.RawQuery, maxParameters)
 	if err != nil {
 		return nil, err
 	}
@@ -68,15 +76,30 @@ func Query(r *http.Request, allowed ...string) (url.Values, error) {
 	return query, nil
 }
 
+// Flag reads a parameter of a query that is true or false, which it is where it is not there.
+func Flag(query url.Values, name string) (bool, error) {
+	switch query.Get(name) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	case "":
+		if !query.Has(name) {
+			return false, nil
+		}
+	}
+	return false, malformed(name, "must be true or false")
+}
+
 // parsePairs reads application/x-www-form-urlencoded text. Unlike url.ParseQuery it refuses what it cannot read, repetition and
 // invalid UTF-8.
-func parsePairs(text string) (url.Values, error) {
+func parsePairs(text string, most int) (url.Values, error) {
 	if text == "" {
 		return url.Values{}, nil
 	}
 	count := strings.Count(text, "&") + 1
-	if count > maxParameters {
-		return nil, malformed("", "at most "+strconv.Itoa(maxParameters)+" parameters are allowed")
+	if count > most {
+		return nil, malformed("", "at most "+strconv.Itoa(most)+" parameters are allowed")
 	}
 	values := make(url.Values, count)
 	for pair := range strings.SplitSeq(text, "&") {

@@ -47,11 +47,16 @@ func DecodeJSON[T any](r *http.Request, limit int64, mediaTypes ...string) (T, e
 	if err != nil {
 		return zero, err
 	}
-	if err := checkJSON(body); err != nil {
+	return decode[T]("body", body)
+}
+
+// decode reads the one JSON value of a text, which is called what.
+func decode[T any](what string, text []byte) (T, error) {
+	var value, zero T
+	if err := checkJSON(what, text); err != nil {
 		return zero, err
 	}
-	var value T
-	if err := json.Unmarshal(body, &value, json.RejectUnknownMembers(true), strictValues); err != nil {
+	if err := json.Unmarshal(text, &value, json.RejectUnknownMembers(true), strictValues); err != nil {
 		return zero, explain(err)
 	}
 	return value, nil
@@ -61,25 +66,25 @@ func DecodeJSON[T any](r *http.Request, limit int64, mediaTypes ...string) (T, e
 var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
 // checkJSON walks the text once without building anything.
-func checkJSON(body []byte) error {
+func checkJSON(what string, text []byte) error {
 	switch {
-	case len(bytes.TrimLeft(body, " \t\r\n")) == 0:
-		return malformed("", "the body is empty; a JSON value is required")
-	case bytes.HasPrefix(body, []byte("\ufeff")):
-		return malformed("", "the body must not begin with a byte order mark")
-	case !utf8.Valid(body):
-		return malformed("", "the body is not valid UTF-8")
+	case len(bytes.TrimLeft(text, " \t\r\n")) == 0:
+		return malformed("", "the "+what+" is empty; a JSON value is required")
+	case bytes.HasPrefix(text, []byte("\ufeff")):
+		return malformed("", "the "+what+" must not begin with a byte order mark")
+	case !utf8.Valid(text):
+		return malformed("", "the "+what+" is not valid UTF-8")
 	}
 	decoder := decoders.Get().(*jsontext.Decoder)
 	defer decoders.Put(decoder)
-	decoder.Reset(bytes.NewBuffer(body))
+	decoder.Reset(bytes.NewBuffer(text))
 	for first := true; ; first = false {
 		token, err := decoder.ReadToken()
 		if err != nil {
 			return explain(err)
 		}
 		if first && token.Kind() == 'n' {
-			return malformed("", "the body must not be null")
+			return malformed("", "the "+what+" must not be null")
 		}
 		depth := decoder.StackDepth()
 		if depth == 0 {
@@ -96,7 +101,7 @@ func checkJSON(body []byte) error {
 		}
 	}
 	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
-		return malformed("", "the body must hold one JSON value and nothing after it")
+		return malformed("", "the "+what+" must hold one JSON value and nothing after it")
 	}
 	return nil
 }
@@ -129,6 +134,21 @@ var strictValues = json.WithUnmarshalers(json.UnmarshalFromFunc(func(decoder *js
 	}
 	return nullError{wanted}
 }))
+
+// Maybe is a member that need not be there, but is not null.
+type Maybe[T any] struct {
+	Value T
+	Given bool
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (m *Maybe[T]) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
+	if decoder.PeekKind() == 'n' {
+		return nullError{reflect.TypeFor[T]()}
+	}
+	m.Given = true
+	return json.UnmarshalDecode(decoder, &m.Value)
+}
 
 // explain puts a failure of the JSON library into words that hold nothing of the body but the names on the way to the fault.
 func explain(err error) error {

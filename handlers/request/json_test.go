@@ -380,3 +380,35 @@ func BenchmarkDecodeJSON(b *testing.B) {
 		}
 	}
 }
+
+// A member that may be missing is told from one that is there, and from null, which it is not.
+func TestMaybe(t *testing.T) {
+	type body struct {
+		Marks []struct {
+			Mark request.Maybe[bool] `json:"mark"`
+		} `json:"marks"`
+	}
+	read := func(text string) (body, error) {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text))
+		r.Header.Set("Content-Type", "application/json")
+		return request.DecodeJSON[body](r, 1000)
+	}
+	got, err := read(`{"marks":[{},{"mark":false},{"mark":true}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range []request.Maybe[bool]{{}, {Given: true}, {Value: true, Given: true}} {
+		if got.Marks[n].Mark != want {
+			t.Errorf("mark %d is %+v, not %+v", n, got.Marks[n].Mark, want)
+		}
+	}
+	for value, want := range map[string]string{
+		`null`: "must not be null; expected true or false", `"true"`: "expected true or false", `1`: "expected true or false",
+	} {
+		_, err := read(`{"marks":[{},{"mark":` + value + `}]}`)
+		var fault *request.Error
+		if !errors.As(err, &fault) || fault.Field != "/marks/1/mark" || fault.Detail != want {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}

@@ -12,12 +12,12 @@ import (
 //
 // Every list of the result has exactly one element.
 func Parameters(r *http.Request) (url.Values, error) {
-	params, err := parsePairs(r.URL.RawQuery)
+	params, err := parsePairs(r.URL.RawQuery, maxParameters)
 	if err != nil {
 		return nil, err
 	}
 	if r.Method == http.MethodPost {
-		form, err := readForm(r)
+		form, err := readForm(r, maxFormBody, maxParameters)
 		if err != nil {
 			return nil, err
 		}

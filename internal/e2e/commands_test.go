@@ -19,7 +19,8 @@ func TestHelpMentionsEveryCommand(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
-	commands := []string{"dev", "serve", "bootstrap", "keys list", "keys rotate", "keys withdraw", "health", "clients create",
+	commands := []string{"meta list", "meta set", "meta rollback", "meta preview", "users list", "users delete", "orgs list", "groups list",
+		"definitions put", "tokens inspect", "audit verify", "profile set", "completion", "dev", "serve", "bootstrap", "keys list", "keys rotate", "keys withdraw", "health", "clients create",
 		"clients list", "clients show", "clients update", "clients delete"}
 	for _, command := range commands {
 		if !regexp.MustCompile(`(?m)^ +` + command + `\b`).MatchString(help) {

@@ -120,7 +120,9 @@ func parseMessage(lines []string) message {
 	m := message{header: http.Header{}}
 	for n := 0; n < len(lines); n++ {
 		if lines[n] == "" {
-			m.body = join(lines[n+1:])
+			if m.body = join(lines[n+1:]); m.header.Get("Content-Type") == ndjson {
+				m.body = joinValues(lines[n+1:])
+			}
 			break
 		}
 		first := n
@@ -145,6 +147,21 @@ func join(lines []string) string {
 		text.WriteString(strings.TrimLeft(line, " "))
 	}
 	return text.String()
+}
+
+// ndjson is the media type of bodies of one JSON value a line.
+const ndjson = "application/x-ndjson"
+
+// joinValues undoes the line breaks within the values of such a body, and ends each value with one.
+func joinValues(lines []string) string {
+	var text strings.Builder
+	for n, line := range lines {
+		if n > 0 && !strings.HasPrefix(line, " ") {
+			text.WriteByte('\n')
+		}
+		text.WriteString(strings.TrimLeft(line, " "))
+	}
+	return text.String() + "\n"
 }
 
 // try makes one exchange. fault is "" when the answer is the one expected.

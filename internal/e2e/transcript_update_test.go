@@ -3,6 +3,7 @@ package e2e
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -43,7 +44,15 @@ func (tr *transcript) describe(m message) []string {
 	if strings.HasPrefix(m.body, page) {
 		return append(append(lines, "<"), tr.outline(m.body)...)
 	}
-	return append(append(lines, "<"), fold(tr.suggest(tr.named(m.body)))...)
+	body := []string{tr.suggest(tr.named(m.body))}
+	if m.header.Get("Content-Type") == ndjson {
+		body = strings.Split(strings.TrimSuffix(body[0], "\n"), "\n")
+	}
+	lines = append(lines, "<")
+	for _, value := range body {
+		lines = append(lines, fold(value)...)
+	}
+	return lines
 }
 
 // telling are the parts of a page that its transcript shows.
@@ -132,11 +141,28 @@ func (tr *transcript) take(want, got string) bool {
 	return true
 }
 
+// group is one in a list or alone.
+var group = regexp.MustCompile(`"id":"([a-z2-7]{20,})","slug":"([a-z0-9-]+)"`)
+
 // suggest names what nobody has named.
 func (tr *transcript) suggest(text string) string {
 	text = regexp.MustCompile(`"([a-z_]+_at|auth_time)":"\{\{NAME_ME:time\}\}"`).ReplaceAllString(text, `"$1":"{{_$1:time}}"`)
 	text = regexp.MustCompile(`"(exp|iat|auth_time|updated_at)":\d{10}\b`).ReplaceAllString(text, `"$1":{{_$1:seconds}}`)
 	text = regexp.MustCompile(`"(jti|at_hash|kid|sid|sub)":"[A-Za-z0-9_-]{16,}"`).ReplaceAllString(text, `"$1":"{{_$1}}"`)
+	text = regexp.MustCompile(`"at":"\{\{NAME_ME:time\}\}"`).ReplaceAllString(text, `"at":"{{_at:time}}"`)
+	moments := map[string]int{}
+	text = regexp.MustCompile(`\{\{_[a-z_]+:time\}\}`).ReplaceAllStringFunc(text, func(found string) string {
+		if moments[found]++; moments[found] == 1 {
+			return found
+		}
+		return strings.Replace(found, ":", fmt.Sprintf("_%d:", moments[found]), 1)
+	})
+	text = group.ReplaceAllStringFunc(text, func(found string) string {
+		m := group.FindStringSubmatch(found)
+		name := strings.ReplaceAll(m[2], "-", "_") + "_id"
+		tr.known[name] = m[1]
+		return strings.Replace(found, m[1], "{{"+name+":new}}", 1)
+	})
 	for _, at := range []*regexp.Regexp{
 		regexp.MustCompile(`"(access_token|refresh_token|id_token|device_code|user_code|client_secret|request_uri)":` +
 			`"(?:urn:ietf:params:oauth:request_uri:)?([A-Za-z0-9_.~+/=-]+)"`),
@@ -146,6 +172,10 @@ func (tr *transcript) suggest(text string) string {
 		regexp.MustCompile(`name="(id)" value="([A-Za-z0-9_-]{12,})"`),
 		regexp.MustCompile(`id="(secret)"[^>]*>([A-Z2-7 ]+)<`),
 		regexp.MustCompile(`<li><(code)>([^<]*)<`),
+		regexp.MustCompile(`"(next)":"([A-Za-z0-9_-]{20,})"`),
+		regexp.MustCompile(`"(hash)":"hmac-sha256:([A-Za-z0-9_-]{43})"`),
+		regexp.MustCompile(`"(updated_by|by)":"token:([a-z2-7]{20,})"`),
+		regexp.MustCompile(`"(user|members)":\[?"([a-z2-7]{26})"`),
 	} {
 		var b strings.Builder
 		last := 0
@@ -156,6 +186,10 @@ func (tr *transcript) suggest(text string) string {
 				kind = "any"
 			case "id":
 				name = "session_id"
+			case "by", "updated_by":
+				name = "operator_id"
+			case "members":
+				name = "user"
 			case "code":
 				if text[m[0]] == '<' {
 					name = "recovery"

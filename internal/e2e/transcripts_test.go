@@ -18,7 +18,8 @@ import (
 // ofDev are the transcripts of a development server.
 var ofDev = []string{
 	"native", "oidc", "operations", "discovery", "authorize", "par", "signin", "token", "device", "userinfo", "introspect", "revoke", "logout",
-	"sessions",
+	"sessions", "definitions", "groups", "inherited", "history", "preview", "audit",
+	"search", "bulk", "import", "export", "preferences",
 }
 
 // verifier is the code verifier of the transcripts' clients (RFC 7636 §4.1).
@@ -53,10 +54,14 @@ func TestTranscripts(t *testing.T) {
 var takesARace = []string{
 	"/api/user/{userId}/password PUT 412", "/api/client/{clientId}/secret POST 412",
 	"/api/user/{userId}/session DELETE 412", "/api/user/{userId}/factor DELETE 412",
+	"/api/user/{userId}/role PUT 412", "/api/user/{userId}/role DELETE 412",
 }
 
-// Every answer the OpenAPI document has for an operation is in a transcript, but for those that take a race, a fault or a flood of
-// requests, and so is a 405 of every path.
+// takesMany are answers that come only after a thousand others.
+var takesMany = []string{"/api/group POST 422"}
+
+// Every answer the OpenAPI document has for an operation is in a transcript, but for those that take a thousand requests, a race, a fault
+// or a flood, and so is a 405 of every path.
 func TestTranscriptsAreComplete(t *testing.T) {
 	text, err := openapi.Document(publicIssuer)
 	if err != nil {
@@ -84,7 +89,7 @@ func TestTranscriptsAreComplete(t *testing.T) {
 				case "429", "500", "503":
 				default:
 					answer := path + " " + method + " " + status
-					if !shown[answer] && !slices.Contains(takesARace, answer) {
+					if !shown[answer] && !slices.Contains(takesARace, answer) && !slices.Contains(takesMany, answer) {
 						missing = append(missing, answer)
 					}
 				}

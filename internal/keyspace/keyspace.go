@@ -81,6 +81,39 @@ func (s Space) document(kind, org, user, app string) string {
 // AppDocuments names the set of a user's application documents, members "<org>:<app>".
 func (s Space) AppDocuments(user string) string { return s.tag(user) + "md:" + user }
 
+// SharedEntries and SharedClaims name the hashes of a shared document, an empty group meaning the organisation's own. What an
+// organisation lays down lies in one slot, its own.
+func (s Space) SharedEntries(org, group string) string { return s.shared("me:", org, group) }
+func (s Space) SharedClaims(org, group string) string  { return s.shared("mc:", org, group) }
+
+// History names the list of what is remembered of a document's changes, SharedHistory that of a shared one.
+func (s Space) History(org, user, app string) string   { return s.document("mh:", org, user, app) }
+func (s Space) SharedHistory(org, group string) string { return s.shared("mh:", org, group) }
+
+// No user has an empty id, so a shared document's name is nobody's.
+func (s Space) shared(kind, org, group string) string {
+	return s.tag(org) + kind + org + "::" + group
+}
+
+// Scheme names the hash of what an organisation lays down for metadata, SchemeHistory the list of what is remembered of its changes.
+func (s Space) Scheme(org string) string        { return s.tag(org) + "sc:" + org }
+func (s Space) SchemeHistory(org string) string { return s.tag(org) + "sh:" + org }
+
+// Announced names the hash of what one partition has been told of an organisation's scheme.
+func (s Space) Announced(partition int, org string) string { return s.tags[partition] + "sa:" + org }
+
+// Terms names the hash of what a user's entries are found by, by key; Index the sorted set of one partition's terms and memberships of
+// groups.
+func (s Space) Terms(org, user string) string          { return s.tag(user) + "mt:" + org + ":" + user }
+func (s Space) Index(partition int, org string) string { return s.tags[partition] + "mi:" + org }
+
+// HandlesOf names the sorted set of the handles of one partition's users of an organisation, members "<handle>\x00<user>".
+func (s Space) HandlesOf(partition int, org string) string { return s.tags[partition] + "uh:" + org }
+
+// Audit names the stream of an organisation's audit events, "" for those of the installation; AuditHead the hash of where it ends.
+func (s Space) Audit(org string) string     { return s.tag(org) + "au:" + org }
+func (s Space) AuditHead(org string) string { return s.tag(org) + "ah:" + org }
+
 // Grant names the hash of one login's grant: its refresh family.
 func (s Space) Grant(user, org, grant string) string {
 	return s.tag(user) + "g:" + user + ":" + org + ":" + grant

@@ -12,15 +12,31 @@ import (
 	"github.com/claimsmith/claimsmith/metadata"
 )
 
-// The formats in Redis, written by apply.lua. A document is two hashes.
+// The formats in Redis, written by apply.lua. A document is two hashes and a list.
 //
 // Entries: field = key, value = `<+ or -><kind> <revision> <created> <changed> <writer> <value>`, + marking a profile
 // claim, the times in Unix milliseconds to base 36, the value's exact bytes last. Field "" = `<revision> <bytes> <author>
 // <operation>@<time>,…`: the document's revision, the length of all keys and values, its first writer, the latest
 // operations. An entry's writer is left empty when it is the document's author, as it mostly is: that is a fifth of the memory.
+// Field "\x01" = the ids of the groups the user is in, joined by commas; absent if he is in none. Field "\x02" = "/" and the length of
+// the history, "~" and that of one that expires, or, while there is none, "=<time>,<scheme revision>,<dialect>" of the change that
+// created the document: most users have one change and no more, and a list takes a quarter of the memory again.
 //
-// Claims: field = key, value = the exact JSON, for the entries marked + alone. Field "" = the document's revision.
-const headerField = ""
+// Claims: field = key, value = the exact JSON, for the entries marked + alone. Field "" = the document's revision, "@" = the groups.
+//
+// History: the changes, newest first: `<revision> <time> <writer> <dialect> <scheme revision> <groups> `, then of each entry that was
+// replaced or removed `<length of key>:<length of entry>:<key><entry>`. The writer is left empty as that of an entry, the scheme
+// revision where the document is not shared; groups are empty if they stayed, or "=" and the former ones. The entries that a change
+// created are those of its revision that it does not name.
+//
+// Index: a sorted set of one partition's users, all scores 0: `k NUL <key> NUL <term> NUL <user>` for every field of the terms, which are
+// a hash of key and term per user, and `g NUL <group> NUL <user>` for every group of his.
+const (
+	headerField       = ""
+	groupsField       = "\x01"
+	historyField      = "\x02"
+	groupsAmongClaims = "@"
+)
 
 // A parsed text has exactly one spelling: writing what was parsed gives the same bytes.
 
@@ -65,6 +81,18 @@ func parseHeader(stored string) (revision uint64, author string, err error) {
 	return revision, author, nil
 }
 
+// parseCreation returns the change that created a document as a history would have it, if field "\x02" has it.
+func parseCreation(stored string, groups []string) (change string, ok bool) {
+	creation, ok := strings.CutPrefix(stored, "=")
+	at, rest, _ := strings.Cut(creation, ",")
+	scheme, via, _ := strings.Cut(rest, ",")
+	joined := ""
+	if len(groups) > 0 {
+		joined = "="
+	}
+	return strings.Join([]string{"1", at, "", via, scheme, joined, ""}, " "), ok
+}
+
 // parseEntry reads the field of a key in a document of that author.
 func parseEntry(key, stored, author string) (metadata.Entry, error) {
 	flags, rest, _ := strings.Cut(stored, " ")
@@ -104,7 +132,11 @@ func parseDocument(fields map[string]string) (metadata.Document, error) {
 	}
 	doc := metadata.Document{Revision: revision, Entries: make([]metadata.Entry, 0, len(fields)-1)}
 	for key, stored := range fields {
-		if key == headerField {
+		switch key {
+		case headerField, historyField:
+			continue
+		case groupsField:
+			doc.Groups = parseGroups(stored)
 			continue
 		}
 		e, err := parseEntry(key, stored, author)
@@ -117,18 +149,30 @@ func parseDocument(fields map[string]string) (metadata.Document, error) {
 	return doc, nil
 }
 
+func parseGroups(joined string) []string {
+	if joined == "" {
+		return nil
+	}
+	return strings.Split(joined, ",")
+}
+
 // parseClaims reads a claims hash.
-func parseClaims(fields map[string]string) (claims []metadata.Claim, revision uint64, err error) {
+func parseClaims(fields map[string]string) (claims []metadata.Claim, groups []string, revision uint64, err error) {
 	if len(fields) > 1 {
 		claims = make([]metadata.Claim, 0, len(fields)-1)
 	}
 	for key, value := range fields {
-		if key != headerField {
+		switch key {
+		case headerField:
+			if !parseUint(value, 10, &revision) {
+				return nil, nil, 0, errors.New("malformed claims")
+			}
+		case groupsAmongClaims:
+			groups = parseGroups(value)
+		default:
 			claims = append(claims, metadata.Claim{Key: key, JSON: value})
-		} else if !parseUint(value, 10, &revision) {
-			return nil, 0, errors.New("malformed claims")
 		}
 	}
 	slices.SortFunc(claims, func(a, b metadata.Claim) int { return strings.Compare(a.Key, b.Key) })
-	return claims, revision, nil
+	return claims, groups, revision, nil
 }

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/claimsmith/claimsmith/metadata"
 )
@@ -72,9 +75,11 @@ func TestParseEntry(t *testing.T) {
 func TestParseDocument(t *testing.T) {
 	fields := map[string]string{
 		"": "7 40 token:a op1@mmqgont3", "b": "-j 7 mmqgont3 mmqgont3  1", "B": "-j 2 mmqgont3 mmqgont3 user:u 2",
+		"\x01": "g1,g2", "\x02": "/123",
 	}
 	doc, err := parseDocument(fields)
-	if err != nil || doc.Revision != 7 || len(doc.Entries) != 2 || doc.Entries[0].Key != "B" || doc.Entries[1].ChangedBy != "token:a" {
+	if err != nil || doc.Revision != 7 || len(doc.Entries) != 2 || doc.Entries[0].Key != "B" || doc.Entries[1].ChangedBy != "token:a" ||
+		!slices.Equal(doc.Groups, []string{"g1", "g2"}) {
 		t.Errorf("%+v, %v", doc, err)
 	}
 	for _, header := range []string{"", "7", "7 40", "7 40 ", "7 40  x", "x 40 token:a x", "-7 40 token:a x"} {
@@ -88,7 +93,7 @@ func TestParseDocument(t *testing.T) {
 	if doc, err := parseDocument(fields); err == nil {
 		t.Errorf("without a header: %+v", doc)
 	}
-	if claims, _, err := parseClaims(map[string]string{"a": "1", "": "x"}); err == nil || claims != nil {
+	if claims, _, _, err := parseClaims(map[string]string{"a": "1", "": "x"}); err == nil || claims != nil {
 		t.Errorf("claims without a revision: %+v", claims)
 	}
 }
@@ -102,6 +107,128 @@ func TestPairs(t *testing.T) {
 		if got, err := pairs(reply); err == nil || got != nil {
 			t.Errorf("%v is %v", reply, got)
 		}
+	}
+}
+
+// formatChange is parseChange backwards, as apply.lua does it; the keys are in the order given.
+func formatChange(r metadata.Revision, author string, keys ...string) string {
+	by, scheme, groups := r.By, "", ""
+	if by == author {
+		by = ""
+	}
+	if r.Scheme != 0 {
+		scheme = strconv.FormatUint(r.Scheme, 10)
+	}
+	if r.GroupsBefore != nil {
+		groups = "=" + strings.Join(*r.GroupsBefore, ",")
+	}
+	text := fmt.Sprintf("%d %s %s %s %s %s ", r.Revision, formatTime(r.At), by, r.Via, scheme, groups)
+	for _, key := range keys {
+		entry := formatEntry(*r.Before[key], author)
+		text += fmt.Sprintf("%d:%d:%s%s", len(key), len(entry), key, entry)
+	}
+	return text
+}
+
+func TestParseChange(t *testing.T) {
+	at := time.UnixMilli(1773500966535).UTC()
+	one, err := parseEntry("k", `+j 12 mmqgont3 mmqgont4  "a b"`, "token:a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := one
+	other.Key, other.Value, other.ProfileClaim, other.ChangedBy = "1:2:\u00e9", metadata.Bytes([]byte("3:4: \x00")), false, "user:u"
+	before := map[string]*metadata.Entry{one.Key: &one, other.Key: &other}
+	none := map[string]*metadata.Entry{}
+	for text, want := range map[string]metadata.Revision{
+		"7 mmqgont3     ":                          {Revision: 7, At: at, By: "token:a", Before: none},
+		"7 mmqgont3 user:b native 12 = ":           {Revision: 7, At: at, By: "user:b", Via: "native", Scheme: 12, GroupsBefore: &[]string{}, Before: none},
+		"7 mmqgont3  zitadel  =g1,g2 ":             {Revision: 7, At: at, By: "token:a", Via: "zitadel", GroupsBefore: &[]string{"g1", "g2"}, Before: none},
+		"7 mmqgont3  =   " + formatted(one, other): {Revision: 7, At: at, By: "token:a", Via: "=", Before: before},
+	} {
+		got, err := parseChange(text, "token:a")
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(metadata.Value{}), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+		var keys []string
+		if len(want.Before) > 0 {
+			keys = []string{one.Key, other.Key}
+		}
+		if again := formatChange(got, "token:a", keys...); again != text {
+			t.Errorf("%q is written %q", text, again)
+		}
+	}
+	entry := formatEntry(one, "token:a")
+	for _, text := range []string{
+		"", "7 mmqgont3    ", "x mmqgont3     ", "07 mmqgont3     ", "7 MMQ     ", "7 mmqgont3 token:a    ", "7 mmqgont3   x  ", "7 mmqgont3    g1 ",
+		"7 mmqgont3     1", "7 mmqgont3     1:1:", "7 mmqgont3     1:0:k", "7 mmqgont3     1:99999999999999999999:k" + entry,
+		fmt.Sprintf("7 mmqgont3     1:%d:k%s", len(entry)+1, entry), fmt.Sprintf("7 mmqgont3     1:%d:k%s", len(entry)-1, entry),
+		fmt.Sprintf("7 mmqgont3     18446744073709551615:%d:k%s", len(entry), entry), fmt.Sprintf("7 mmqgont3     1:18446744073709551615:k%s", entry),
+	} {
+		if r, err := parseChange(text, "token:a"); err == nil || r.Before != nil {
+			t.Errorf("%q is read as %+v, %v", text, r, err)
+		}
+	}
+}
+
+func formatted(entries ...metadata.Entry) (text string) {
+	for _, e := range entries {
+		stored := formatEntry(e, "token:a")
+		text += fmt.Sprintf("%d:%d:%s%s", len(e.Key), len(stored), e.Key, stored)
+	}
+	return text
+}
+
+// FuzzChange looks for a panic, and for a reading that comes with an error.
+func FuzzChange(f *testing.F) {
+	for _, seed := range []string{
+		"7 mmqgont3     ", "7 mmqgont3 user:b native 12 = 1:27:a+j 1 mmqgont3 mmqgont3  \"1\"", "", "7 1     1:1:", "7 1     9999:1:k", "1 0   =g1,g2 ",
+	} {
+		f.Add(seed, "token:a")
+	}
+	f.Fuzz(func(t *testing.T, stored, author string) {
+		r, err := parseChange(stored, author)
+		if err != nil && r.Before != nil {
+			t.Fatalf("%q: %+v with %v", stored, r, err)
+		}
+		total := 0
+		for key, e := range r.Before {
+			total += len(key) + len(e.Value.Raw())
+		}
+		if total > len(stored) {
+			t.Fatalf("%q is read as %+v", stored, r)
+		}
+	})
+}
+
+func TestHistoriesHaveNoGaps(t *testing.T) {
+	at := time.UnixMilli(1773500966535).UTC()
+	change := func(revision uint64) string {
+		return formatChange(metadata.Revision{Revision: revision, At: at, By: "a"}, "a")
+	}
+	keep := metadata.Retention{Changes: 10, Bytes: 1000}
+	for name, test := range map[string]struct {
+		stored []string
+		want   int
+	}{
+		"none":                       {nil, 0},
+		"all":                        {[]string{change(5), change(4), change(3)}, 3},
+		"one is missing":             {[]string{change(5), change(3), change(2)}, 1},
+		"the latest is missing":      {[]string{change(4), change(3)}, 0},
+		"more than the document had": {[]string{change(7), change(6), change(5), change(4)}, 2},
+		"one is there twice":         {[]string{change(5), change(5), change(4)}, 1},
+		"from the beginning":         {[]string{change(5), change(4), change(3), change(2), change(1)}, 5},
+	} {
+		doc := metadata.Document{Revision: 5}
+		if past, err := parseHistory(doc, "a", test.stored, keep, at); err != nil || len(past) != test.want {
+			t.Errorf("%s: %d are remembered, %v, want %d", name, len(past), err, test.want)
+		}
+	}
+	if past, err := parseHistory(metadata.Document{Revision: 5}, "a", []string{change(5), "x"}, keep, at); err == nil {
+		t.Errorf("with a damaged change: %+v", past)
 	}
 }
 

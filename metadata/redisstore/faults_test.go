@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/claimsmith/claimsmith/internal/durable"
@@ -21,7 +23,9 @@ import (
 	"github.com/claimsmith/claimsmith/metadata/storetest"
 )
 
-var methods = []string{"Apply", "Erase", "Get", "GetEntry", "ProfileClaims"}
+var reads = []string{"Documents", "Get", "GetAll", "GetEntry", "History", "ProfileClaims"}
+
+var methods = append([]string{"Apply", "Erase"}, reads...)
 
 // call calls a method; Apply makes the n-th change.
 func call(ctx context.Context, method string, store *redisstore.Store, o metadata.Owner, n int) (err error) {
@@ -32,6 +36,12 @@ func call(ctx context.Context, method string, store *redisstore.Store, o metadat
 		_, err = store.GetEntry(ctx, o, "k")
 	case "ProfileClaims":
 		_, err = storetest.Claims(ctx, store, o.Org, o.User, "app")
+	case "GetAll":
+		_, err = store.GetAll(ctx, o.Org, []string{o.User})
+	case "Documents":
+		_, err = store.Documents(ctx, o.Org, o.User)
+	case "History":
+		_, _, err = store.History(ctx, o, metadata.DefaultLimits.History, start)
 	case "Apply":
 		_, err = store.Apply(ctx, o, numbered(n, "k"))
 	case "Erase":
@@ -119,23 +129,56 @@ func TestARefusingServerChangesNothing(t *testing.T) {
 func TestKeysOfAnotherTypeAreUnavailable(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
 		store, users := open(b.Client)
-		for _, name := range []string{"record", "entries", "claims", "documents"} {
+		for name, app := range map[string]string{
+			"record": "app", "entries": "app", "claims": "app", "documents": "app", "history": "app", "announced": "app",
+			"terms": "", "index": "",
+		} {
 			o := member(t, users)
-			o.App = "app"
+			o.App = app
+			partition := space.Partition(o.User)
 			keys := map[string]string{
-				"record": space.User(o.User), "entries": space.Entries(o.Org, o.User, o.App),
-				"claims": space.Claims(o.Org, o.User, o.App), "documents": space.AppDocuments(o.User),
+				"record": space.User(o.User), "entries": space.Entries(o.Org, o.User, app), "claims": space.Claims(o.Org, o.User, app),
+				"documents": space.AppDocuments(o.User), "history": space.History(o.Org, o.User, app),
+				"announced": space.Announced(partition, o.Org), "terms": space.Terms(o.Org, o.User), "index": space.Index(partition, o.Org),
 			}
+			users.Announce(t, o, 0, "k")
+			earlier := numbered(1, "k")
+			earlier.Set[0].Term = "t"
+			if name == "claims" { // the list of changes begins with one that then fails
+				earlier.Limits.History = metadata.Retention{}
+			}
+			if _, err := store.Apply(t.Context(), o, earlier); err != nil {
+				t.Fatal(err)
+			}
+			if name == "entries" || name == "documents" { // as if it were new
+				if err := b.Client.Del(t.Context(), keys["entries"], keys["claims"]).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if name == "history" { // which begins with the second change
+				if _, err := store.Apply(t.Context(), o, numbered(2, "k")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := users.Dump(t, o)
 			if err := errors.Join(b.Client.Del(t.Context(), keys[name]).Err(), b.Client.Set(t.Context(), keys[name], "x", 0).Err()); err != nil {
 				t.Fatal(err)
 			}
-			_, err := store.Apply(t.Context(), o, numbered(1, "k"))
+			p := numbered(3, "k")
+			p.Set[0].Term = "other"
+			_, err := store.Apply(t.Context(), o, p)
 			wantUnavailable(t, "Apply with a string for "+name, err)
-			for other, key := range keys {
-				n, err := b.Client.Exists(t.Context(), key).Result()
-				if written := other == "entries" || other == "claims"; err != nil || written && other != name && n != 0 {
-					t.Errorf("with a string for %s there are %s, %v", name, other, err)
+			if err := b.Client.Del(t.Context(), keys[name]).Err(); err != nil {
+				t.Fatal(err)
+			}
+			after := users.Dump(t, o)
+			for _, written := range []string{"entries", "claims"} {
+				if diff := cmp.Diff(before[keys[written]], after[keys[written]]); diff != "" && written != name {
+					t.Errorf("with a string for %s the %s changed (-before +after):\n%s", name, written, diff)
 				}
+			}
+			if _, err := store.Apply(t.Context(), o, p); name != "record" && err != nil { // a half-written list is no obstacle
+				t.Errorf("without the string for %s: %v", name, err)
 			}
 		}
 	})
@@ -155,7 +198,7 @@ func TestDamagedDocumentsAreUnavailable(t *testing.T) {
 			if _, err := pipe.Exec(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			for _, method := range []string{"Get", "GetEntry", "ProfileClaims", "Apply"} { // Erase helps even then
+			for _, method := range []string{"Get", "GetAll", "GetEntry", "History", "ProfileClaims", "Apply"} { // Erase helps even then
 				wantUnavailable(t, fmt.Sprintf("%s with %q", method, damage), call(t.Context(), method, store, o, 2))
 			}
 		}
@@ -169,7 +212,9 @@ func TestUnusableOperations(t *testing.T) {
 		func(p *metadata.Patch) { p.ChangedBy = "" }, func(p *metadata.Patch) { p.ChangedBy = "user:a b" },
 		func(p *metadata.Patch) { p.ChangedBy = "user:a\tb" },
 		func(p *metadata.Patch) { p.Op = "" }, func(p *metadata.Patch) { p.Op = "a,b" }, func(p *metadata.Patch) { p.Op = "a@b" },
-		func(p *metadata.Patch) { p.Op = strings.Repeat("a", 65) },
+		func(p *metadata.Patch) { p.Op = strings.Repeat("a", 65) }, func(p *metadata.Patch) { p.Via = "a b" },
+		func(p *metadata.Patch) { p.Groups = &[]string{"a,b"} }, func(p *metadata.Patch) { p.Groups = &[]string{""} },
+		func(p *metadata.Patch) { p.Groups = &[]string{"a\x00b"} }, func(p *metadata.Patch) { p.Set[0].Term = "a\x00b" },
 	} {
 		p := numbered(1, "k")
 		change(&p)
@@ -239,6 +284,7 @@ func proxied(t *testing.T,
 
 func TestALostReplyIsMadeUpFor(t *testing.T) {
 	proxied(t, func(t *testing.T, o metadata.Owner, users *storetest.Users, p *redistest.Proxy, store, direct *redisstore.Store, flush func()) {
+		users.Announce(t, o, 0, "k")
 		revision := 0
 		for _, cached := range []bool{false, true} { // without a cached script Apply needs a second call
 			for n := 1; ; n++ {
@@ -250,10 +296,20 @@ func TestALostReplyIsMadeUpFor(t *testing.T) {
 				revision++
 				patch := numbered(revision, "k", "l")
 				patch.If = metadata.Precondition{IfMatch: &metadata.Condition{Revisions: []uint64{uint64(revision - 1)}}}
+				patch.Set[0].Term = storetest.TermFor(value(revision))
+				groups := []string{"g", fmt.Sprint("g", revision)}
+				patch.Groups = &groups
 				doc, err := store.Apply(t.Context(), o, patch)
 				k, _ := doc.Entry("k")
-				if err != nil || doc.Revision != uint64(revision) || k.Value != value(revision) {
+				if err != nil || doc.Revision != uint64(revision) || k.Value != value(revision) || !slices.Equal(doc.Groups, groups) {
 					t.Fatalf("reply %d lost of %v: %+v, %v, want revision %d", n, p.Calls(), doc, err, revision)
+				}
+				_, past, err := direct.History(t.Context(), o, metadata.DefaultLimits.History, start)
+				if err != nil || len(past) != revision {
+					t.Fatalf("reply %d lost of %v: %d changes are remembered, %v, want %d", n, p.Calls(), len(past), err, revision)
+				}
+				if diff := cmp.Diff(storetest.IndexFor(o, doc, "k"), users.IndexOf(t, o)); diff != "" {
+					t.Fatalf("reply %d lost of %v: index (-of the document +stored):\n%s", n, p.Calls(), diff)
 				}
 				if len(p.Calls()) < n {
 					break
@@ -263,8 +319,8 @@ func TestALostReplyIsMadeUpFor(t *testing.T) {
 		if revision < 5 {
 			t.Errorf("only %d writes", revision)
 		}
-		reads := 0
-		for _, method := range []string{"Get", "GetEntry", "ProfileClaims", "Erase"} {
+		lost := 0
+		for _, method := range append(slices.Clone(reads), "Erase") {
 			if method == "Erase" {
 				users.Leave(t, o.User, o.Org)
 			}
@@ -277,15 +333,52 @@ func TestALostReplyIsMadeUpFor(t *testing.T) {
 				if len(p.Calls()) < n {
 					break
 				}
-				reads++
+				lost++
 			}
 		}
-		if reads < 8 {
-			t.Errorf("only %d replies were lost", reads)
+		if lost < 14 {
+			t.Errorf("only %d replies were lost", lost)
+		}
+		if members := users.IndexOf(t, o); len(members) != 0 {
+			t.Errorf("after erasing the index has %q", members)
 		}
 		users.Join(t, o.User, o.Org)
-		if doc, err := direct.Get(t.Context(), o); err != nil || doc.Revision != 0 {
-			t.Errorf("after erasing: %+v, %v", doc, err)
+		doc, past, err := direct.History(t.Context(), o, metadata.DefaultLimits.History, start)
+		if err != nil || doc.Revision != 0 || len(past) != 0 {
+			t.Errorf("after erasing: %+v, %+v, %v", doc, past, err)
+		}
+	})
+}
+
+// A change of a shared document of which the reply is lost raises the revision of the scheme once.
+func TestALostReplyIsMadeUpForInSharedDocuments(t *testing.T) {
+	proxied(t, func(t *testing.T, of metadata.Owner, users *storetest.Users, p *redistest.Proxy, store, direct *redisstore.Store, _ func()) {
+		revision := uint64(0)
+		org := ""
+		for org == "" || space.Partition(org) != space.Partition(of.User) { // behind the same proxy
+			org = strings.ToLower(rand.Text())
+		}
+		if err := users.Client.HSet(t.Context(), space.Org(org), "rec", "{}").Err(); err != nil {
+			t.Fatal(err)
+		}
+		o := metadata.Owner{Org: org}
+		for n := 1; ; n++ {
+			p.Reset()
+			p.CutReply(n)
+			patch := numbered(int(revision)+1, "k")
+			patch.Scheme = revision
+			doc, err := store.Apply(t.Context(), o, patch)
+			revision++
+			if got := users.SchemeRevision(t, org); err != nil || doc.Revision != revision || got != revision {
+				t.Fatalf("reply %d lost of %v: %+v, %v; the scheme is at %d, want %d", n, p.Calls(), doc, err, got, revision)
+			}
+			if len(p.Calls()) < n {
+				break
+			}
+		}
+		_, past, err := direct.History(t.Context(), o, metadata.DefaultLimits.History, start)
+		if err != nil || uint64(len(past)) != revision || revision < 2 || past[0].Scheme != revision {
+			t.Errorf("%d changes are remembered of %d, %v", len(past), revision, err)
 		}
 	})
 }
@@ -299,7 +392,7 @@ func TestWithoutAnyReplyTheOutcomeIsUnknown(t *testing.T) {
 		p.CutAllReplies(1)
 		_, err := store.Apply(t.Context(), o, numbered(2, "k"))
 		wantUnavailable(t, "Apply", err)
-		for _, method := range []string{"Get", "GetEntry", "ProfileClaims"} {
+		for _, method := range reads {
 			wantUnavailable(t, method, call(t.Context(), method, store, o, 0))
 		}
 		p.Heal()

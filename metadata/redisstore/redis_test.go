@@ -41,14 +41,21 @@ func TestAUsersKeysShareASlotAndNeverExpire(t *testing.T) {
 		for _, id := range []string{"a", "A", "me", "default", "-_-", strings.Repeat("x", 64)} {
 			users.New(t, storetest.User{ID: id, Username: "u", Email: "u@example.com", Orgs: []string{"default", "acme"}})
 			for _, org := range []string{"default", "acme"} {
+				users.Announce(t, metadata.Owner{Org: org, User: id}, 0, "k")
 				for _, app := range []string{"", "default", "web.portal_1"} {
-					if _, err := store.Apply(t.Context(), metadata.Owner{Org: org, User: id, App: app}, numbered(1, "k")); err != nil {
-						t.Fatal(err)
+					for n := range 2 {
+						p := numbered(n, "k")
+						p.Set[0].Term = "t"
+						if _, err := store.Apply(t.Context(), metadata.Owner{Org: org, User: id, App: app}, p); err != nil {
+							t.Fatal(err)
+						}
 					}
 				}
 			}
 			keys := b.TTLs(t)
-			if want := 1 + 6*2 + 1; len(keys) != want { // record, two hashes per document, the list of applications
+			// The record, two hashes and a list per document, the list of applications; per organisation the user's terms, the partition's
+			// index, what it was told, its users and their handles.
+			if want := 1 + 6*3 + 1 + 2*5; len(keys) != want {
 				t.Errorf("%q has %d keys, want %d: %v", id, len(keys), want, keys)
 			}
 			slots := make(map[int64][]string)
@@ -69,7 +76,8 @@ func TestAUsersKeysShareASlotAndNeverExpire(t *testing.T) {
 			if err := store.Erase(t.Context(), id, []string{"default", "acme"}); err != nil {
 				t.Fatal(err)
 			}
-			if err := b.Client.Del(t.Context(), space.User(id)).Err(); err != nil {
+			partition := space.Partition(id)
+			if err := b.Client.Del(t.Context(), space.User(id), space.Announced(partition, "default"), space.Announced(partition, "acme")).Err(); err != nil {
 				t.Fatal(err)
 			}
 			if left := b.TTLs(t); len(left) != 0 {
@@ -115,6 +123,15 @@ func TestRoundTrips(t *testing.T) {
 			_, err := storetest.Claims(t.Context(), store, o.Org, o.User, "app")
 			return err
 		},
+		"GetAll": func() error {
+			_, err := store.GetAll(t.Context(), o.Org, []string{o.User, "nobody", o.User})
+			return err
+		},
+		"Documents": func() error { _, err := store.Documents(t.Context(), o.Org, o.User); return err },
+		"History": func() error {
+			_, _, err := store.History(t.Context(), o, metadata.DefaultLimits.History, start)
+			return err
+		},
 		"Apply": func() error { _, err := store.Apply(t.Context(), o, numbered(2, "k", "l", "m")); return err },
 	} {
 		counter.n = 0
@@ -122,6 +139,99 @@ func TestRoundTrips(t *testing.T) {
 			t.Errorf("%s: %d round trips, %v", name, counter.n, err)
 		}
 	}
+}
+
+// A history that is to be forgotten with time goes even if nobody writes the document again.
+func TestHistoriesExpire(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
+		store, users := open(b.Client)
+		o := member(t, users)
+		write := func(n int, age time.Duration) {
+			t.Helper()
+			p := numbered(n, "k")
+			p.Limits.History.Age = age
+			if _, err := store.Apply(t.Context(), o, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		life := func() time.Duration { return b.TTLs(t)[space.History(o.Org, o.User, "")].Round(time.Minute) }
+		remembered := func() int {
+			t.Helper()
+			_, past, err := store.History(t.Context(), o, metadata.DefaultLimits.History, start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(past)
+		}
+		write(1, time.Hour)
+		write(2, time.Hour)
+		if got := life(); got != time.Hour || remembered() != 2 {
+			t.Errorf("%d changes expire in %v", remembered(), got)
+		}
+		write(3, 0)
+		b.FastForward(2 * time.Hour)
+		if remembered() != 3 {
+			t.Errorf("%d changes are remembered of those that are kept for ever", remembered())
+		}
+		write(4, 2*time.Hour)
+		b.FastForward(time.Hour)
+		write(5, 2*time.Hour)
+		b.FastForward(90 * time.Minute)
+		if remembered() != 5 {
+			t.Errorf("%d changes are remembered before they expire", remembered())
+		}
+		b.FastForward(time.Hour)
+		if remembered() != 0 {
+			t.Errorf("%d changes are remembered after they expired", remembered())
+		}
+		for n := 6; n < 9; n++ {
+			write(n, 0)
+		}
+		if got := life(); got > 0 || remembered() != 3 {
+			t.Errorf("%d changes are remembered, for %v, once they are again", remembered(), got)
+		}
+		noted := func() string { return b.Client.HGet(t.Context(), space.Entries(o.Org, o.User, ""), "\x02").Val() }
+		list := strings.Join(b.Client.LRange(t.Context(), space.History(o.Org, o.User, ""), 0, -1).Val(), "")
+		if noted() != fmt.Sprint("/", len(list)) {
+			t.Errorf("%d bytes of changes are noted as %s", len(list), noted())
+		}
+
+		p := numbered(9, "k")
+		p.Limits.History = metadata.Retention{}
+		if _, err := store.Apply(t.Context(), o, p); err != nil {
+			t.Fatal(err)
+		}
+		if _, stored := b.TTLs(t)[space.History(o.Org, o.User, "")]; stored || noted() != "" {
+			t.Errorf("what is not to be remembered is still stored, noted as %q", noted())
+		}
+	})
+}
+
+func TestHistoriesAreBounded(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
+		store, users := open(b.Client)
+		o := member(t, users)
+		for n := range 300 {
+			p := numbered(n, fmt.Sprint("k", n%7))
+			p.Set[0].Value = metadata.Restore(metadata.KindJSON, strings.Repeat("1", 1+n*37%500))
+			p.Limits.History = metadata.Retention{Changes: 20 + n/10, Bytes: 4000}
+			if _, err := store.Apply(t.Context(), o, p); err != nil {
+				t.Fatal(err)
+			}
+			list := b.Client.LRange(t.Context(), space.History(o.Org, o.User, ""), 0, -1).Val()
+			bytes := 0
+			for _, change := range list {
+				bytes += len(change)
+			}
+			noted := b.Client.HGet(t.Context(), space.Entries(o.Org, o.User, ""), "\x02").Val()
+			if n > 0 && noted != fmt.Sprint("/", bytes) || bytes > 4000 || len(list) > 20+n/10 {
+				t.Fatalf("after change %d there are %d with %d bytes, noted as %s", n, len(list), bytes, noted)
+			}
+		}
+		if n := b.Client.LLen(t.Context(), space.History(o.Org, o.User, "")).Val(); n < 10 {
+			t.Errorf("only %d changes are remembered", n)
+		}
+	})
 }
 
 func TestFlushingScriptsUnderLoad(t *testing.T) {

@@ -128,7 +128,7 @@ func (s *suite) keepClaims() {
 			o := s.member()
 			before := s.mustApply(o, set(claim("role", text("user")), claim("theme", text("dark")), entry("own", text("1"))))
 			p := test.patch
-			p.KeepClaims = true
+			p.Self = &metadata.SelfRules{}
 			doc, err := s.apply(o, p)
 			if test.refused {
 				s.wantRefusal(err, metadata.Forbidden, o, before)

@@ -1,12 +1,14 @@
 package storetest
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/claimsmith/claimsmith/metadata"
@@ -16,28 +18,52 @@ import (
 type model struct {
 	revision uint64
 	entries  map[string]metadata.Entry
+	groups   []string
+	// past is what the document was before each change, made the changes, and kept how many of them are remembered.
+	past []metadata.Document
+	made []metadata.Patch
+	kept int
 }
 
-func (m *model) apply(p metadata.Patch) metadata.Code {
-	if !m.holds(p.If) {
-		return metadata.PreconditionFailed
+// The scheme that the model's partition was told of.
+const announced = 3
+
+var searchable = []string{"a", "B", "cc"}
+
+// verdict is why a change is refused; "" if it is made.
+type verdict struct {
+	code          metadata.Code
+	schemeChanged bool
+}
+
+func (m *model) apply(p metadata.Patch) verdict {
+	if p.Scheme < announced {
+		return verdict{metadata.Unavailable, true}
 	}
-	after := maps.Clone(m.entries)
+	if !m.holds(p.If) {
+		return verdict{code: metadata.PreconditionFailed}
+	}
 	touched := slices.Clone(p.Delete)
 	for _, put := range p.Set {
 		touched = append(touched, put.Key)
 	}
 	for _, key := range touched {
-		if p.KeepClaims && m.entries[key].ProfileClaim {
-			return metadata.Forbidden
+		if m.mayNotTouch(p.Self, key) {
+			return verdict{code: metadata.Forbidden}
 		}
 	}
-	for key, e := range m.entries {
-		if slices.Contains(p.Delete, key) || p.Replace && !(p.KeepClaims && e.ProfileClaim) {
+	after := maps.Clone(m.entries)
+	for key := range m.entries {
+		if slices.Contains(p.Delete, key) || p.Replace && !m.mayNotTouch(p.Self, key) {
 			delete(after, key)
 		}
 	}
-	changed := len(after) < len(m.entries) || len(p.Set) > 0
+	groups := m.groups
+	if p.Groups != nil {
+		groups = *p.Groups
+	}
+	changed := len(after) < len(m.entries) || len(p.Set) > 0 || !slices.Equal(groups, m.groups)
+	setsClaim := false
 	for _, put := range p.Set {
 		e := metadata.Entry{
 			Key: put.Key, Value: put.Value, ProfileClaim: put.ProfileClaim,
@@ -45,31 +71,59 @@ func (m *model) apply(p metadata.Patch) metadata.Code {
 		}
 		if old, ok := m.entries[put.Key]; ok {
 			e.CreatedAt = old.CreatedAt
+			if put.Unmarked {
+				e.ProfileClaim = old.ProfileClaim
+			}
 		}
 		after[put.Key] = e
+		setsClaim = setsClaim || e.ProfileClaim
 	}
+	if code := m.exceeds(after, setsClaim, p.Limits); code != "" {
+		return verdict{code: code}
+	}
+	if changed && !p.DryRun {
+		m.remember(p)
+	}
+	if changed {
+		m.revision++
+		m.entries, m.groups = after, groups
+	}
+	return verdict{}
+}
+
+func (m *model) mayNotTouch(rules *metadata.SelfRules, key string) bool {
+	return rules != nil && (slices.ContainsFunc(rules.Reserved, func(other string) bool { return strings.EqualFold(other, key) }) ||
+		m.entries[key].ProfileClaim && !slices.Contains(rules.Own, key))
+}
+
+func (m *model) exceeds(after map[string]metadata.Entry, setsClaim bool, limits metadata.Limits) metadata.Code {
 	before, would := measure(m.entries), measure(after)
-	setsClaim := slices.ContainsFunc(p.Set, func(put metadata.Put) bool { return put.ProfileClaim })
 	switch {
-	case would.Entries > p.Limits.Entries && would.Entries > before.Entries,
-		would.DocumentBytes > p.Limits.DocumentBytes && would.DocumentBytes > before.DocumentBytes,
-		setsClaim && would.ClaimsBytes > p.Limits.ClaimsBytes && would.ClaimsBytes > before.ClaimsBytes:
+	case would.Entries > limits.Entries && would.Entries > before.Entries,
+		would.DocumentBytes > limits.DocumentBytes && would.DocumentBytes > before.DocumentBytes,
+		setsClaim && would.ClaimsBytes > limits.ClaimsBytes && would.ClaimsBytes > before.ClaimsBytes:
 		return metadata.LimitExceeded
 	}
 	names := make(map[string]bool)
 	for key, e := range after {
 		if e.ProfileClaim {
-			if names[strings.ToLower(key)] {
+			if names[strings.ToLower(key)] || e.Value.Kind() != metadata.KindJSON {
 				return metadata.Conflict
 			}
 			names[strings.ToLower(key)] = true
 		}
 	}
-	if changed {
-		m.revision++
-		m.entries = after
-	}
 	return ""
+}
+
+func (m *model) remember(p metadata.Patch) {
+	m.past = append(slices.Clip(m.past), m.document())
+	m.made = append(slices.Clip(m.made), p)
+	if p.Limits.History.Bytes == 0 {
+		m.kept = 0
+	} else {
+		m.kept = min(m.kept+1, p.Limits.History.Changes)
+	}
 }
 
 func (m *model) holds(pre metadata.Precondition) bool {
@@ -97,7 +151,7 @@ func measure(entries map[string]metadata.Entry) metadata.Limits {
 }
 
 func (m *model) document() metadata.Document {
-	doc := metadata.Document{Revision: m.revision}
+	doc := metadata.Document{Revision: m.revision, Groups: m.groups}
 	for _, key := range slices.Sorted(maps.Keys(m.entries)) {
 		doc.Entries = append(doc.Entries, m.entries[key])
 	}
@@ -105,7 +159,7 @@ func (m *model) document() metadata.Document {
 }
 
 func (m *model) claims() metadata.Claims {
-	c := metadata.Claims{Revision: m.revision}
+	c := metadata.Claims{Revision: m.revision, Groups: m.groups}
 	for _, e := range m.document().Entries {
 		if e.ProfileClaim {
 			c.User = append(c.User, metadata.Claim{Key: e.Key, JSON: e.Value.Raw()})
@@ -129,27 +183,39 @@ var (
 			return nil
 		}
 	})
+	someOf    = rapid.SliceOfNDistinct(someKeys, 0, 2, rapid.ID)
 	somePatch = rapid.Custom(func(t *rapid.T) metadata.Patch {
 		keys := rapid.SliceOfNDistinct(someKeys, 0, 5, rapid.ID).Draw(t, "keys")
 		cut := rapid.IntRange(0, len(keys)).Draw(t, "deleted")
 		p := metadata.Patch{
-			Delete:     keys[:cut],
-			Replace:    rapid.IntRange(0, 5).Draw(t, "replace") == 0,
-			KeepClaims: rapid.IntRange(0, 3).Draw(t, "keep claims") == 0,
-			If:         metadata.Precondition{IfMatch: someCondition.Draw(t, "match"), IfNoneMatch: someCondition.Draw(t, "none match")},
+			Delete:  keys[:cut],
+			Replace: rapid.IntRange(0, 5).Draw(t, "replace") == 0,
+			If:      metadata.Precondition{IfMatch: someCondition.Draw(t, "match"), IfNoneMatch: someCondition.Draw(t, "none match")},
 			Limits: metadata.Limits{
 				Entries: rapid.IntRange(2, 6).Draw(t, "entries"), DocumentBytes: rapid.IntRange(60, 200).Draw(t, "bytes"),
 				ClaimsBytes: rapid.IntRange(40, 160).Draw(t, "claims"),
+				History:     metadata.Retention{Changes: rapid.SampledFrom([]int{100, 100, 100, 4, 2, 0}).Draw(t, "kept"), Bytes: 1 << 20},
 			},
+			Scheme:    announced - 1 + rapid.SampledFrom([]uint64{1, 1, 1, 1, 2, 1, 1, 0}).Draw(t, "scheme"),
+			Via:       rapid.SampledFrom([]string{"", "native", "zitadel"}).Draw(t, "dialect"),
 			ChangedBy: rapid.SampledFrom([]string{writer, "user:u", "client:c"}).Draw(t, "writer"),
 			At:        start.Add(time.Duration(rapid.IntRange(0, 3600_000).Draw(t, "ms")) * time.Millisecond),
+		}
+		if rapid.IntRange(0, 3).Draw(t, "by himself") == 0 {
+			p.Self = &metadata.SelfRules{Own: someOf.Draw(t, "own"), Reserved: someOf.Draw(t, "reserved")}
+		}
+		if rapid.IntRange(0, 3).Draw(t, "regroup") == 0 {
+			groups := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"g1", "g2", "g3"}), 0, 3, rapid.ID).Draw(t, "groups")
+			slices.Sort(groups)
+			p.Groups = &groups
 		}
 		if rapid.Bool().Draw(t, "on an entry") {
 			p.If.Key = someKeys.Draw(t, "precondition key")
 		}
 		for _, key := range keys[cut:] {
-			put := entry(key, someValues.Draw(t, "value"))
+			put := found(entry(key, someValues.Draw(t, "value")))
 			put.ProfileClaim = put.Value.Kind() == metadata.KindJSON && rapid.Bool().Draw(t, "claim")
+			put.Unmarked = rapid.IntRange(0, 3).Draw(t, "unmarked") == 0
 			p.Set = append(p.Set, put)
 		}
 		return change(p)
@@ -169,11 +235,13 @@ func (m *model) answer(p metadata.Patch) metadata.Document {
 
 func (s *suite) random() {
 	rapid.Check(s.T, func(t *rapid.T) {
-		o := s.member()
+		o := s.memberOf(s.newOrg())
+		s.users.Announce(s.T, o, announced, searchable...)
 		m := model{entries: make(map[string]metadata.Entry)}
 		var last metadata.Patch
 		for range rapid.IntRange(1, 15).Draw(t, "changes") {
 			if last.Op != "" && rapid.IntRange(0, 9).Draw(t, "repeat") == 0 {
+				last.Scheme = 0 // it was made in time
 				if doc, err := s.apply(o, last); err != nil {
 					t.Fatalf("repeating %+v: %v", last, err)
 				} else if diff := diffDocuments(m.answer(last), doc); diff != "" {
@@ -182,28 +250,65 @@ func (s *suite) random() {
 			}
 			p := somePatch.Draw(t, "patch")
 			p.Brief = rapid.Bool().Draw(t, "brief")
-			revision := m.revision
-			code := m.apply(p)
-			doc, err := s.apply(o, p)
-			if codeOf(err) != code || (err == nil) != (code == "") {
-				t.Fatalf("%+v\nis %v, the model says %q", p, err, code)
-			}
-			if err == nil {
-				if diff := diffDocuments(m.answer(p), doc); diff != "" {
-					t.Fatalf("%+v\nleaves (-model +store):\n%s", p, diff)
+			if rapid.IntRange(0, 2).Draw(t, "try") == 0 {
+				thought := m
+				p.DryRun = true
+				before := s.users.Dump(s.T, o)
+				s.agree(t, &thought, o, p)
+				if diff := cmp.Diff(before, s.users.Dump(s.T, o)); diff != "" {
+					t.Fatalf("a dry run of %+v changed (-before +after):\n%s", p, diff)
 				}
+				p.DryRun = false
 			}
-			if last = (metadata.Patch{}); err == nil && m.revision > revision {
+			revision := m.revision
+			s.agree(t, &m, o, p)
+			if last = (metadata.Patch{}); m.revision > revision {
 				last = p
 			}
-			stored, err := s.store.Get(s.Context(), o)
-			if diff := diffDocuments(m.document(), stored); err != nil || diff != "" {
-				t.Fatalf("%+v: %v\nstores (-model +store):\n%s", p, err, diff)
-			}
-			claims, err := Claims(s.Context(), s.store, o.Org, o.User, "")
-			if diff := cmp.Diff(m.claims(), claims); err != nil || diff != "" {
-				t.Fatalf("%+v: %v\nclaims (-model +store):\n%s", p, err, diff)
-			}
+			s.compare(t, &m, o, p)
 		}
 	})
+}
+
+// agree makes a change of the model and of the store, which must be answered alike.
+func (s *suite) agree(t *rapid.T, m *model, o metadata.Owner, p metadata.Patch) {
+	want := m.apply(p)
+	doc, err := s.apply(o, p)
+	if got := (verdict{codeOf(err), errors.Is(err, metadata.ErrSchemeChanged)}); got != want || (err == nil) != (want == verdict{}) {
+		t.Fatalf("%+v\nis %v, the model says %+v", p, err, want)
+	}
+	if err == nil {
+		if diff := diffDocuments(m.answer(p), doc); diff != "" {
+			t.Fatalf("%+v\nleaves (-model +store):\n%s", p, diff)
+		}
+	}
+}
+
+// compare looks at all that is stored after a change.
+func (s *suite) compare(t *rapid.T, m *model, o metadata.Owner, p metadata.Patch) {
+	stored, past, err := s.store.History(s.Context(), o, all, start)
+	if diff := diffDocuments(m.document(), stored); err != nil || diff != "" {
+		t.Fatalf("%+v: %v\nstores (-model +store):\n%s", p, err, diff)
+	}
+	claims, err := Claims(s.Context(), s.store, o.Org, o.User, "")
+	if diff := cmp.Diff(m.claims(), claims, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Fatalf("%+v: %v\nclaims (-model +store):\n%s", p, err, diff)
+	}
+	if diff := cmp.Diff(IndexFor(o, m.document(), searchable...), s.users.IndexOf(s.T, o), cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("%+v\nindex (-model +store):\n%s", p, diff)
+	}
+	if len(past) != m.kept {
+		t.Fatalf("%+v\n%d changes are remembered, want %d", p, len(past), m.kept)
+	}
+	for i, r := range past {
+		n := len(m.made) - 1 - i
+		made := m.made[n]
+		if r.Revision != uint64(n+1) || !r.At.Equal(made.At) || r.By != made.ChangedBy || r.Via != made.Via {
+			t.Fatalf("change %+v is remembered as %+v", made, r)
+		}
+		stored = Undo(stored, r)
+		if diff := diffDocuments(m.past[n], stored); diff != "" {
+			t.Fatalf("%+v\nbefore revision %d (-model +history):\n%s", p, n+1, diff)
+		}
+	}
 }

@@ -422,3 +422,59 @@ func (s *suite) erase(id, org string) {
 	}
 	s.users.Join(s.T, id, org)
 }
+
+func (s *suite) erasingEverything() {
+	org := s.newOrg()
+	user := s.users.New(s.T, User{Orgs: []string{org, "default"}})
+	o := metadata.Owner{Org: org, User: user}
+	app := metadata.Owner{Org: org, User: user, App: "app"}
+	kept := metadata.Owner{Org: "default", User: user}
+	s.users.Announce(s.T, o, 0, "a", "b")
+	other := s.memberOf(org)
+	s.users.Announce(s.T, other, 0, "a", "b")
+	for _, o := range []metadata.Owner{o, app, kept, other} {
+		p := set(found(claim("a", text("1"))), found(entry("b", text("1"))))
+		if o.App == "" {
+			p.Groups = &[]string{"g1", "g2"}
+		}
+		s.mustApply(o, p)
+		s.mustApply(o, set(found(claim("a", text("2")))))
+	}
+	keptDump := func() map[string]any {
+		dump := s.users.Dump(s.T, kept)
+		delete(dump, s.users.Space.AppDocuments(user))
+		return dump
+	}
+	before := keptDump()
+	for range 2 {
+		s.users.Leave(s.T, user, org)
+		if err := s.store.Erase(s.Context(), user, []string{org}); err != nil {
+			s.Fatal(err)
+		}
+		for _, o := range []metadata.Owner{o, app} {
+			for key, value := range s.users.Dump(s.T, o) {
+				if strings.Contains(fmt.Sprint(key, value), user) && key != s.users.Space.User(user) {
+					s.Errorf("erasing left %s: %v", key, value)
+				}
+			}
+		}
+		if members := s.users.IndexOf(s.T, o); len(members) != 0 {
+			s.Errorf("erasing left %q in the index", members)
+		}
+	}
+	s.users.Join(s.T, user, org)
+	for _, o := range []metadata.Owner{o, app} {
+		if doc, past := s.historyOf(o, all, start); doc.Revision != 0 || len(past) != 0 {
+			s.Errorf("erasing left %+v, %+v", doc, past)
+		}
+	}
+	if diff := cmp.Diff(before, keptDump()); diff != "" {
+		s.Errorf("what is in another organisation changed (-before +after):\n%s", diff)
+	}
+	s.wantIndex(kept)
+	s.wantIndex(other, "a", "b")
+	s.mustApply(o, set(entry("a", text("new"))))
+	if kept := s.kept(o, all, start); !slices.Equal(kept, []uint64{1}) {
+		s.Errorf("who came back has a history of %v", kept)
+	}
+}

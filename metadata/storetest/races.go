@@ -119,7 +119,8 @@ func (s *suite) snapshots() {
 			for last := uint64(0); reads.Add(1) < enough; {
 				claims, claimsErr := Claims(s.Context(), s.store, o.Org, o.User, "")
 				doc, docErr := s.store.Get(s.Context(), o)
-				if err := errors.Join(claimsErr, docErr); err != nil {
+				later, past, pastErr := s.store.History(s.Context(), o, metadata.DefaultLimits.History, start)
+				if err := errors.Join(claimsErr, docErr, pastErr); err != nil {
 					s.Error(err)
 					return
 				}
@@ -136,6 +137,17 @@ func (s *suite) snapshots() {
 				}
 				s.wantAll(visible, 2, claims.Revision)
 				s.wantAll(all, 3, doc.Revision)
+				if later.Revision < last || later.Revision > 0 && len(past) == 0 {
+					s.Errorf("the document at revision %d, after %d, has %d changes", later.Revision, last, len(past))
+				}
+				for _, r := range past {
+					later = Undo(later, r)
+					all = nil
+					for _, e := range later.Entries {
+						all = append(all, e.Value.Raw())
+					}
+					s.wantAll(all, 3, later.Revision)
+				}
 			}
 		})
 	}

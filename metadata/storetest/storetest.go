@@ -39,8 +39,21 @@ func Run(t *testing.T, open Open) {
 		{"claims are read with a change", (*suite).claimsWithChange},
 		{"only the owner is found", (*suite).owners},
 		{"erasing", (*suite).erasing},
+		{"erasing leaves nothing", (*suite).erasingEverything},
+		{"many documents are read at once", (*suite).getAll},
+		{"a user's documents are listed", (*suite).documents},
+		{"groups are part of the user-wide document", (*suite).groups},
+		{"searchable entries are indexed", (*suite).index},
+		{"shared documents", (*suite).sharedDocuments},
+		{"shared documents are refused", (*suite).sharedRefusals},
+		{"what was changed is remembered", (*suite).history},
+		{"what is remembered is bounded", (*suite).retention},
 		{"preconditions", (*suite).preconditions},
+		{"no change goes by an earlier scheme", (*suite).schemes},
 		{"a user keeps his claims", (*suite).keepClaims},
+		{"a user obeys rules", (*suite).selfRules},
+		{"an unmarked entry keeps its mark", (*suite).unmarkedEntries},
+		{"a dry run changes nothing", (*suite).dryRun},
 		{"claim keys differ in more than case", (*suite).caseClash},
 		{"limits are exact", (*suite).limits},
 		{"a document above its limits can be cut down", (*suite).cuttingDown},
@@ -50,10 +63,14 @@ func Run(t *testing.T, open Open) {
 		{"one parallel writer wins per revision", (*suite).parallelIfMatch},
 		{"one parallel creation wins", (*suite).parallelCreation},
 		{"parallel writers stay inside the limits", (*suite).parallelLimits},
+		{"parallel writers of shared documents go by the latest scheme", (*suite).parallelShared},
+		{"parallel changes are all remembered and indexed", (*suite).parallelHistory},
+		{"an announcement ends what went by the scheme before", (*suite).announcement},
 		{"readers see whole changes", (*suite).snapshots},
 		{"no write survives the end of its user", (*suite).deletionRace},
 		{"random changes do what the model does", (*suite).random},
 	}
+	tests = append(tests, schemesAndSearch...)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			store, users := open(t)

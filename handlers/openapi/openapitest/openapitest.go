@@ -5,10 +5,12 @@ package openapitest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -66,7 +68,11 @@ type checker struct {
 
 var checkers sync.Map // by issuer: loading takes longer than most tests
 
-func init() { openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder) }
+func init() {
+	for _, mediaType := range []string{"text/html", streamed, "application/zip"} {
+		openapi3filter.RegisterBodyDecoder(mediaType, openapi3filter.FileBodyDecoder)
+	}
+}
 
 func load(issuer string) (*checker, error) {
 	loaded, _ := checkers.LoadOrStore(issuer, sync.OnceValues(func() (*checker, error) {
@@ -105,7 +111,7 @@ func (c *checker) check(e *exchange) error {
 			AuthenticationFunc: hasCredentials,
 		},
 	}
-	if err := checkResponse(e, input); err != nil {
+	if err := c.checkResponse(e, input); err != nil {
 		return err
 	}
 	if e.response.Code/100 == 2 {
@@ -114,8 +120,8 @@ func (c *checker) check(e *exchange) error {
 	return nil
 }
 
-// description is a page for people and not part of the API.
-const description = "/docs"
+// apart are pages for people that are not part of the API.
+var apart = []string{"/docs", "/console"}
 
 // pages are the prefixes of those a login passes through, whose errors are pages too.
 var pages = []string{"/oauth/authorize", "/oauth/logout", "/signin", "/consent", "/device", "/account", "/static", "/brand"}
@@ -128,7 +134,7 @@ func below(path string, prefixes ...string) bool {
 func (c *checker) checkUnknown(e *exchange) error {
 	path, status, h := e.request.URL.Path, e.response.Code, e.response.Header()
 	switch {
-	case below(path, description):
+	case below(path, apart...):
 		return nil
 	case e.request.Method == http.MethodOptions && status == http.StatusNoContent && h.Get("Allow") != "":
 		return nil
@@ -156,7 +162,7 @@ func (c *checker) checkUnknown(e *exchange) error {
 	})
 }
 
-func checkResponse(e *exchange, input *openapi3filter.RequestValidationInput) error {
+func (c *checker) checkResponse(e *exchange, input *openapi3filter.RequestValidationInput) error {
 	described := input.Route.Operation.Responses.Status(e.response.Code)
 	if described == nil {
 		return errors.New("the status is not described")
@@ -184,7 +190,59 @@ func checkResponse(e *exchange, input *openapi3filter.RequestValidationInput) er
 	if described.Value.Content[h.Get("Content-Type")] == nil {
 		return fmt.Errorf("media type %q is not described", h.Get("Content-Type"))
 	}
-	return checkBody(e, input)
+	if err := checkBody(e, input); err != nil {
+		return err
+	}
+	return c.checkLines(e.response.Body.Bytes(), described.Value.Content[streamed])
+}
+
+// streamed is the media type of bodies of one JSON value a line. The schema each line has to fit is named by x-line, since a schema of the
+// document is one of a whole body.
+const streamed = "application/x-ndjson"
+
+// checkLines holds a body of lines to the schema of its lines. content is nil for any other body.
+func (c *checker) checkLines(body []byte, content *openapi3.MediaType) error {
+	if content == nil || len(body) == 0 {
+		return nil
+	}
+	name, _ := content.Extensions["x-line"].(string)
+	schema := c.document.Components.Schemas[name]
+	if schema == nil {
+		return fmt.Errorf("there is no schema %q for the lines", name)
+	}
+	for n, line := range bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n")) {
+		var value any
+		decoder := json.NewDecoder(bytes.NewReader(line))
+		decoder.UseNumber()
+		if err := decoder.Decode(&value); err != nil {
+			return fmt.Errorf("line %d: %w", n+1, err)
+		}
+		if err := schema.Value.VisitJSON(within(value)); err != nil {
+			return fmt.Errorf("line %d: %w", n+1, err)
+		}
+	}
+	return nil
+}
+
+// within is a value whose numbers are what a schema can look at; one too large for that is any.
+func within(value any) any {
+	switch v := value.(type) {
+	case json.Number:
+		f, _ := v.Float64()
+		if math.IsInf(f, 0) {
+			return 0.0
+		}
+		return f
+	case []any:
+		for n := range v {
+			v[n] = within(v[n])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = within(v[name])
+		}
+	}
+	return value
 }
 
 func describesHeader(response *openapi3.Response, name string) bool {

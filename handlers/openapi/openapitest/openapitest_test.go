@@ -42,6 +42,7 @@ func (a answer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 const (
 	isJSON    = "Content-Type: application/json\n"
+	isLines   = "Content-Type: application/x-ndjson\n"
 	isProblem = "Content-Type: application/problem+json\n"
 	entry     = `{"key":"theme","value":null,"profileClaim":true}`
 	notFound  = `{"type":"about:blank","title":"Not Found","status":404,"code":"not_found","traceId":"T"}`
@@ -72,6 +73,8 @@ func TestHandler(t *testing.T) {
 		{"a bound token", "GET /oauth/userinfo\nAuthorization: DPoP x\nDPoP: y\n", answer{200, isJSON, `{"sub":"j","org":"acme"}`}, ""},
 		{"a preflight", "OPTIONS /oauth/token", answer{204, "Allow: OPTIONS, POST\nVary: Origin", ""}, ""},
 		{"a page of a login", asked + "&response_type=code&an-unknown=1", answer{200, isPage, "<p>"}, ""},
+		{"lines", "GET /api/user/export\n" + bearer, answer{200, isLines, `{"id":"j"}` + "\n" + `{"id":"k","groups":[]}` + "\n"}, ""},
+		{"no lines", "GET /api/user/export\n" + bearer, answer{200, isLines, ""}, ""},
 		{"a redirect of a login", asked, answer{303, "Location: /signin?flow=x", ""}, ""},
 		{"an error of a login", asked, answer{400, isPage, "<p>"}, ""},
 		{"an unknown path of a login", "GET /signin/nothing", answer{404, isPage, "<p>"}, ""},
@@ -80,6 +83,8 @@ func TestHandler(t *testing.T) {
 			answer{200, isJSON + `ETag: "1"`, `{"metadata":[],"more":1}`}, `"more" is unsupported`},
 		{"an unknown member inside", "GET /api/user/me/metadata\n" + bearer,
 			answer{200, isJSON + `ETag: "1"`, `{"metadata":[{"key":"k","value":1,"profileClaim":true,"x":1}]}`}, `"x"`},
+		{"an unknown member in a line", "GET /api/user/export\n" + bearer, answer{200, isLines, "{}\n" + `{"x":1}` + "\n"}, "line 2"},
+		{"a line that is none", "GET /api/user/export\n" + bearer, answer{200, isLines, "{}\n\n{}\n"}, "line 2"},
 		{"a member is missing", "GET /api/user/me/metadata\n" + bearer, answer{200, isJSON + `ETag: "1"`, `{}`}, "metadata"},
 		{"a member of another type", "GET /api/user/me/metadata\n" + bearer,
 			answer{200, isJSON + `ETag: "1"`, `{"metadata":null}`}, "metadata"},

@@ -1,0 +1,4 @@
+package preview
+
+// Members reads the members of a payload.
+var Members = members

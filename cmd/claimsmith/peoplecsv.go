@@ -1,0 +1,265 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// personLine is a user as a line of an import or an export has him.
+type personLine struct {
+	ID            string         `json:"id,omitempty"`
+	Username      string         `json:"username,omitempty"`
+	Email         string         `json:"email,omitempty"`
+	EmailVerified bool           `json:"email_verified,omitzero"`
+	Password      string         `json:"password,omitempty"`
+	PasswordHash  string         `json:"password_hash,omitempty"`
+	Temporary     bool           `json:"temporary,omitzero"`
+	Disabled      bool           `json:"disabled,omitzero"`
+	Profile       personProfile  `json:"profile,omitzero"`
+	Groups        []string       `json:"groups,omitempty"`
+	Metadata      []personsEntry `json:"metadata,omitempty"`
+}
+
+type personProfile struct {
+	Name                string         `json:"name,omitempty"`
+	GivenName           string         `json:"given_name,omitempty"`
+	FamilyName          string         `json:"family_name,omitempty"`
+	MiddleName          string         `json:"middle_name,omitempty"`
+	Nickname            string         `json:"nickname,omitempty"`
+	PreferredUsername   string         `json:"preferred_username,omitempty"`
+	Profile             string         `json:"profile,omitempty"`
+	Picture             string         `json:"picture,omitempty"`
+	Website             string         `json:"website,omitempty"`
+	Gender              string         `json:"gender,omitempty"`
+	Birthdate           string         `json:"birthdate,omitempty"`
+	Zoneinfo            string         `json:"zoneinfo,omitempty"`
+	Locale              string         `json:"locale,omitempty"`
+	PhoneNumber         string         `json:"phone_number,omitempty"`
+	PhoneNumberVerified bool           `json:"phone_number_verified,omitzero"`
+	Address             personsAddress `json:"address,omitzero"`
+}
+
+type personsAddress struct {
+	Formatted     string `json:"formatted,omitempty"`
+	StreetAddress string `json:"street_address,omitempty"`
+	Locality      string `json:"locality,omitempty"`
+	Region        string `json:"region,omitempty"`
+	PostalCode    string `json:"postal_code,omitempty"`
+	Country       string `json:"country,omitempty"`
+}
+
+type personsEntry struct {
+	Key          string         `json:"key"`
+	Value        jsontext.Value `json:"value"`
+	ProfileClaim bool           `json:"profileClaim,omitzero"`
+}
+
+// csvColumn is one of those every file may have. Exactly one of text and flag is set.
+type csvColumn struct {
+	name string
+	text func(*personLine) *string
+	flag func(*personLine) *bool
+}
+
+const groupsColumn = "groups"
+
+// csvColumns are in the order export writes them in.
+var csvColumns = []csvColumn{
+	{name: "id", text: func(p *personLine) *string { return &p.ID }},
+	{name: "username", text: func(p *personLine) *string { return &p.Username }},
+	{name: "email", text: func(p *personLine) *string { return &p.Email }},
+	{name: "email_verified", flag: func(p *personLine) *bool { return &p.EmailVerified }},
+	{name: "password", text: func(p *personLine) *string { return &p.Password }},
+	{name: "password_hash", text: func(p *personLine) *string { return &p.PasswordHash }},
+	{name: "temporary", flag: func(p *personLine) *bool { return &p.Temporary }},
+	{name: "disabled", flag: func(p *personLine) *bool { return &p.Disabled }},
+	{name: "name", text: func(p *personLine) *string { return &p.Profile.Name }},
+	{name: "given_name", text: func(p *personLine) *string { return &p.Profile.GivenName }},
+	{name: "family_name", text: func(p *personLine) *string { return &p.Profile.FamilyName }},
+	{name: "middle_name", text: func(p *personLine) *string { return &p.Profile.MiddleName }},
+	{name: "nickname", text: func(p *personLine) *string { return &p.Profile.Nickname }},
+	{name: "preferred_username", text: func(p *personLine) *string { return &p.Profile.PreferredUsername }},
+	{name: "profile", text: func(p *personLine) *string { return &p.Profile.Profile }},
+	{name: "picture", text: func(p *personLine) *string { return &p.Profile.Picture }},
+	{name: "website", text: func(p *personLine) *string { return &p.Profile.Website }},
+	{name: "gender", text: func(p *personLine) *string { return &p.Profile.Gender }},
+	{name: "birthdate", text: func(p *personLine) *string { return &p.Profile.Birthdate }},
+	{name: "zoneinfo", text: func(p *personLine) *string { return &p.Profile.Zoneinfo }},
+	{name: "locale", text: func(p *personLine) *string { return &p.Profile.Locale }},
+	{name: "phone_number", text: func(p *personLine) *string { return &p.Profile.PhoneNumber }},
+	{name: "phone_number_verified", flag: func(p *personLine) *bool { return &p.Profile.PhoneNumberVerified }},
+	{name: "address.formatted", text: func(p *personLine) *string { return &p.Profile.Address.Formatted }},
+	{name: "address.street_address", text: func(p *personLine) *string { return &p.Profile.Address.StreetAddress }},
+	{name: "address.locality", text: func(p *personLine) *string { return &p.Profile.Address.Locality }},
+	{name: "address.region", text: func(p *personLine) *string { return &p.Profile.Address.Region }},
+	{name: "address.postal_code", text: func(p *personLine) *string { return &p.Profile.Address.PostalCode }},
+	{name: "address.country", text: func(p *personLine) *string { return &p.Profile.Address.Country }},
+}
+
+// entryColumn is a column of one metadata key: metadata.<key>, then :json for values in JSON in place of texts, then ! for claims. A
+// key that ends in what would mean something is followed by :text.
+type entryColumn struct {
+	key   string
+	json  bool
+	claim bool
+}
+
+const (
+	entryPrefix = "metadata."
+	jsonSuffix  = ":json"
+	textSuffix  = ":text"
+	claimSuffix = "!"
+)
+
+func (c entryColumn) title() string {
+	title := entryPrefix + c.key
+	switch {
+	case c.json:
+		title += jsonSuffix
+	case strings.HasSuffix(c.key, jsonSuffix), strings.HasSuffix(c.key, textSuffix), strings.HasSuffix(c.key, claimSuffix):
+		title += textSuffix
+	}
+	if c.claim {
+		title += claimSuffix
+	}
+	return title
+}
+
+func parseEntryColumn(title string) (c entryColumn, ok bool) {
+	rest, ok := strings.CutPrefix(title, entryPrefix)
+	if !ok {
+		return c, false
+	}
+	rest, c.claim = strings.CutSuffix(rest, claimSuffix)
+	if rest, c.json = strings.CutSuffix(rest, jsonSuffix); !c.json {
+		rest, _ = strings.CutSuffix(rest, textSuffix)
+	}
+	c.key = rest
+	return c, rest != ""
+}
+
+// risky is what spreadsheets take for the beginning of a formula (row M-16).
+const risky = "=+-@\t\r"
+
+// guarded is a cell that no spreadsheet executes: an apostrophe goes before what is risky, and before what begins with apostrophes
+// and then is, so that unguarded gives back every text.
+func guarded(cell string) string {
+	if isRisky(cell) {
+		return "'" + cell
+	}
+	return cell
+}
+
+func unguarded(cell string) string {
+	if rest, found := strings.CutPrefix(cell, "'"); found && isRisky(rest) {
+		return rest
+	}
+	return cell
+}
+
+func isRisky(cell string) bool {
+	rest := strings.TrimLeft(cell, "'")
+	return rest != "" && strings.IndexByte(risky, rest[0]) >= 0
+}
+
+// csvUsers makes the rows of a CSV file users.
+type csvUsers struct {
+	rows   *csv.Reader
+	header []string
+	set    []func(*personLine, string) error // by column
+}
+
+var errHeader = errors.New("the first line of a CSV file names its columns")
+
+// newCSVUsers reads the names of the columns.
+func newCSVUsers(r io.Reader) (*csvUsers, error) {
+	c := &csvUsers{rows: csv.NewReader(r)}
+	c.rows.FieldsPerRecord = -1 // one row that is wrong is refused by itself
+	header, err := c.rows.Read()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errHeader, err)
+	}
+	header[0] = strings.TrimPrefix(header[0], "\ufeff")
+	c.header = header
+	for n, title := range header {
+		if slices.Contains(header[:n], title) {
+			return nil, fmt.Errorf("%w: %q is there twice", errHeader, title)
+		}
+		set, ok := columnSetter(title)
+		if !ok {
+			return nil, fmt.Errorf("%w: %q is none; see docs/import.md", errHeader, title)
+		}
+		c.set = append(c.set, set)
+	}
+	return c, nil
+}
+
+func columnSetter(title string) (func(*personLine, string) error, bool) {
+	if title == groupsColumn {
+		return func(p *personLine, cell string) error {
+			p.Groups = strings.Split(cell, ";")
+			return nil
+		}, true
+	}
+	for _, column := range csvColumns {
+		if column.name != title {
+			continue
+		}
+		return func(p *personLine, cell string) error {
+			if column.text != nil {
+				*column.text(p) = cell
+				return nil
+			}
+			if cell != "true" && cell != "false" {
+				return fmt.Errorf("%s: must be true or false", title)
+			}
+			*column.flag(p) = cell == "true"
+			return nil
+		}, true
+	}
+	column, ok := parseEntryColumn(title)
+	return func(p *personLine, cell string) error {
+		entry := personsEntry{Key: column.key, Value: jsontext.Value(cell), ProfileClaim: column.claim}
+		if !column.json {
+			var err error
+			if entry.Value, err = jsontext.AppendQuote(nil, cell); err != nil {
+				return fmt.Errorf("%s: not valid UTF-8", title)
+			}
+		} else if !entry.Value.IsValid() {
+			return fmt.Errorf("%s: not valid JSON", title)
+		}
+		p.Metadata = append(p.Metadata, entry)
+		return nil
+	}, ok
+}
+
+// next returns the next row, the number of its first line, and the user it describes as a line to send, or why it describes none. The
+// error is io.EOF, or that of a file from which no more rows can be read.
+func (c *csvUsers) next() (row []string, number int, line []byte, refused, err error) {
+	row, err = c.rows.Read()
+	if err != nil {
+		return nil, 0, nil, nil, err
+	}
+	number, _ = c.rows.FieldPos(0)
+	if len(row) != len(c.set) {
+		return row, number, nil, fmt.Errorf("%d columns, the first line has %d", len(row), len(c.set)), nil
+	}
+	var p personLine
+	for n, cell := range row {
+		if cell = unguarded(cell); cell == "" {
+			continue
+		}
+		if err := c.set[n](&p, cell); err != nil {
+			return row, number, nil, err, nil
+		}
+	}
+	line, refused = json.Marshal(p, json.Deterministic(true))
+	return row, number, line, refused, nil
+}

@@ -1,0 +1,34 @@
+package native
+
+import (
+	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/people"
+)
+
+// personBody is a user as import takes him and export gives him.
+type personBody struct {
+	newUserBody
+	Disabled bool      `json:"disabled"`
+	Metadata []setBody `json:"metadata"`
+	Groups   []string  `json:"groups"`
+}
+
+func (b personBody) newcomer() (people.Newcomer, error) {
+	n := people.Newcomer{NewUser: b.newUser(), Groups: b.Groups}
+	n.Disabled = b.Disabled
+	var err error
+	n.Metadata, err = puts(b.Metadata)
+	return n, err
+}
+
+func (d *Dialect) importUsers(s *stream, caller *auth.Caller) error {
+	org, dryRun, err := s.parameters()
+	if err != nil {
+		return err
+	}
+	return eachLine(s, personBody.newcomer,
+		func(lines people.Stream[people.Newcomer, people.Imported]) error {
+			return d.People.Import(s.Request().Context(), caller, org, dryRun, lines)
+		},
+		func(i people.Imported, body *outcomeBody) { body.ID, body.Revision = i.ID, i.Revision })
+}

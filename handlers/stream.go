@@ -1,0 +1,149 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Stream is a request that is read, or answered, piece by piece for as long as both sides get on: what bounds other requests as a whole
+// bounds each piece of it. It takes no more of its client's body than its handler asks for, and it ends when the client does not send
+// the next piece, or does not take what it is sent, for Config.StreamTimeout.
+//
+// Reading is for one goroutine, and so are Write and Flush; it may be another.
+type Stream struct {
+	connection *http.ResponseController
+	out        io.Writer
+	step, idle time.Duration
+	maxBody    int64
+
+	mu          sync.Mutex
+	interrupted bool
+}
+
+// unbounded is a request as it was before it got its deadline and the bound of its body.
+type unbounded struct {
+	server  *Server
+	context context.Context
+	body    io.ReadCloser
+}
+
+type unboundedKey struct{}
+
+// Streaming makes a handler one of streams. It is for routes, and inside of whatever authenticates.
+func Streaming(handler func(echo.Context, *Stream) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		whole, ok := c.Request().Context().Value(unboundedKey{}).(*unbounded)
+		if !ok {
+			return errors.New("a stream outside of the server")
+		}
+		r := c.Request().WithContext(whole.context)
+		r.Body = whole.body
+		c.SetRequest(r)
+		config := &whole.server.config
+		s := &Stream{
+			connection: http.NewResponseController(c.Response().Writer), out: c.Response(), // whose own Flush has no error
+			step: config.RequestTimeout, idle: config.StreamTimeout, maxBody: config.MaxBody,
+		}
+		// Nothing but HTTP/1 has to be told, and no other has a reason to refuse.
+		_ = s.connection.EnableFullDuplex()
+		if r.ContentLength == 0 {
+			s.Received()
+		} else {
+			s.Receiving()
+		}
+		err := handler(c, s)
+		leave(c)
+		return err
+	}
+}
+
+// leave passes over what the handler has not read of a body, or gives up the connection: where the server finds the end of a body itself,
+// after a handler with full duplex, it cannot read another request.
+func leave(c echo.Context) {
+	const most = 256 << 10 // as net/http after any other request
+	if r := c.Request(); r.ContentLength >= 0 && r.ContentLength <= most {
+		if _, err := io.Copy(io.Discard, r.Body); err == nil {
+			return
+		}
+	}
+	c.Response().Header().Set("Connection", "close")
+}
+
+// Patient makes a handler of one that may take longer than other requests, as what looks at everybody does, but not longer than limit.
+// It is for routes, and inside of whatever authenticates.
+func Patient(limit time.Duration, h echo.HandlerFunc) echo.HandlerFunc {
+	return Streaming(func(c echo.Context, s *Stream) error {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), limit)
+		defer cancel()
+		r := c.Request().WithContext(ctx)
+		if r.ContentLength != 0 {
+			r.Body = &readOnce{http.MaxBytesReader(c.Response().Writer, r.Body, s.maxBody), s}
+		}
+		c.SetRequest(r)
+		// Refused only where there is no connection.
+		_ = s.connection.SetWriteDeadline(s.idleUntil().Add(limit))
+		return h(c)
+	})
+}
+
+// readOnce is a body whose end is the end of receiving.
+type readOnce struct {
+	io.ReadCloser
+	stream *Stream
+}
+
+func (r *readOnce) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	if err != nil {
+		r.stream.Received()
+	}
+	return n, err
+}
+
+// Step returns the context of one piece of work.
+func (s *Stream) Step(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.step)
+}
+
+// Receiving gives the client time to send the next piece.
+func (s *Stream) Receiving() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.interrupted {
+		_ = s.connection.SetReadDeadline(s.idleUntil()) // refused only where there is no connection
+	}
+}
+
+// Received says that nothing is to come any more: a deadline that passes now would end the request's context.
+func (s *Stream) Received() { _ = s.connection.SetReadDeadline(time.Time{}) }
+
+// Interrupt ends the receiving: whoever waits for the client gives up.
+func (s *Stream) Interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interrupted = true
+	_ = s.connection.SetReadDeadline(time.Unix(1, 0))
+}
+
+// Write sends a piece, or keeps it until there is more.
+func (s *Stream) Write(p []byte) (int, error) {
+	s.sending()
+	return s.out.Write(p)
+}
+
+// Flush sends what was kept. It is for streams that have written something.
+func (s *Stream) Flush() error {
+	s.sending()
+	return s.connection.Flush()
+}
+
+func (s *Stream) sending() { _ = s.connection.SetWriteDeadline(s.idleUntil()) }
+
+// idleUntil is in real time, which connections go by.
+func (s *Stream) idleUntil() time.Time { return time.Now().Add(s.idle) } //nolint:forbidigo // see above
