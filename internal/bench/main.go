@@ -2,6 +2,7 @@
 // figures say more about the machine than about the program.
 //
 //	go run ./internal/bench            throughput, latency and CPU per request against the baselines (make bench)
+//	go run ./internal/bench operate    import, search, preview, and minting with definitions and groups beside minting without
 //	go run ./internal/bench memory     bytes per user in redis-server against bare hashes
 //	go run ./internal/bench start      time from starting the binary to the first token
 //
@@ -27,6 +28,8 @@ func main() {
 	switch task {
 	case "":
 		err = compare(ctx)
+	case "operate":
+		err = operate(ctx)
 	case "memory":
 		err = memory(ctx)
 	case "start":
@@ -36,7 +39,7 @@ func main() {
 	case "send": // a load wrk cannot make, started by compare
 		err = send(os.Args[2])
 	default:
-		err = fmt.Errorf("unknown task %q: there are memory, start, and none for the comparison", task)
+		err = fmt.Errorf("unknown task %q: there are operate, memory, start, and none for the comparison", task)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -117,3 +117,25 @@ func build(ctx context.Context, dir, pkg string) (string, error) {
 	cmd.Stderr = os.Stderr
 	return out, cmd.Run()
 }
+
+// peak is the most memory the process has had, in MiB.
+func (p *process) peak() (int, error) {
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "status"))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, found := strings.Cut(string(status), "VmHWM:")
+	if !found {
+		return 0, errors.New("unexpected form of /proc/<pid>/status")
+	}
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	return kib >> 10, err
+}
+
+// peakOf is that of a process that has ended.
+func peakOf(usage any) int64 {
+	if u, ok := usage.(*syscall.Rusage); ok {
+		return u.Maxrss >> 10
+	}
+	return 0
+}
