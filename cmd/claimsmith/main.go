@@ -62,6 +62,9 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if err != nil {
 		fmt.Fprintln(stderr, "claimsmith:", err)
 	}
+	if _, ok := command.(*config.Health); ok && err != nil {
+		return exitFailed // what a container's health check may say
+	}
 	return exitCode(err)
 }
 

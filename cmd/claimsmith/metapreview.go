@@ -64,7 +64,7 @@ func runMetaPreview(ctx context.Context, c *config.MetaPreview, stdin io.Reader,
 		}
 	}
 	if !c.At.IsZero() {
-		query.Set("at", c.At.Format(time.RFC3339))
+		query.Set("at", c.At.Format(time.RFC3339Nano))
 	}
 	if c.Revision > 0 {
 		query.Set("revision", strconv.FormatUint(c.Revision, 10))

@@ -58,7 +58,7 @@ func runTokensInspect(ctx context.Context, c *config.TokensInspect, stdin io.Rea
 		return err
 	}
 	if c.Output != tableOutput {
-		return printValue(stdout, c.Output, text)
+		return errors.Join(printValue(stdout, c.Output, text), found.fault())
 	}
 	standing := "unknown: the server answers only for access tokens of organisations you may read"
 	if active != nil {
@@ -66,7 +66,17 @@ func runTokensInspect(ctx context.Context, c *config.TokensInspect, stdin io.Rea
 	}
 	fmt.Fprintf(stdout, "signature  %s\nactive     %s\nsize       %d characters\nheader     %s\n\n",
 		oneLine(found.Signature), standing, found.Size, oneLine(string(found.Header)))
-	return printObject(stdout, c.Output, found.Claims)
+	return errors.Join(printObject(stdout, c.Output, found.Claims), found.fault())
+}
+
+const notValid = "NOT VALID: "
+
+// fault makes a token nobody signed a failure for scripts too.
+func (i *inspection) fault() error {
+	if strings.HasPrefix(i.Signature, notValid) {
+		return errors.New("the token's signature is not valid")
+	}
+	return nil
 }
 
 func decodedPart(text string) jsontext.Value {
@@ -94,7 +104,7 @@ func signature(ctx context.Context, issuer, token string, header jsontext.Value)
 		_, err = verifier.VerifyIDTokenHint(ctx, token)
 	}
 	if err != nil {
-		return "NOT VALID: " + err.Error()
+		return notValid + err.Error()
 	}
 	return "valid"
 }

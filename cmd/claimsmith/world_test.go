@@ -23,7 +23,6 @@ import (
 	"github.com/claimsmith/claimsmith/handlers"
 	"github.com/claimsmith/claimsmith/handlers/openapi/openapitest"
 	"github.com/claimsmith/claimsmith/internal/durable"
-	"github.com/claimsmith/claimsmith/internal/keyspace"
 	"github.com/claimsmith/claimsmith/internal/redistest"
 )
 
@@ -53,6 +52,9 @@ func (c *clock) Advance(d time.Duration) {
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
+
+// fewPartitions make what tells all of them something quick. How many there are is nothing the program depends on.
+const fewPartitions = 16
 
 // world is one installation and one instance of the program over it, spoken to by HTTP.
 type world struct {
@@ -89,7 +91,7 @@ func newWorld(t testing.TB, client redis.UniversalClient) *world {
 	t.Helper()
 	ctx := context.Background()
 	run := &durable.Runner{Client: client}
-	space, err := authstore.Initialise(ctx, run, keyspace.DefaultPartitions)
+	space, err := authstore.Initialise(ctx, run, fewPartitions)
 	if err != nil {
 		t.Fatal(err)
 	}
