@@ -3,6 +3,7 @@ SHELL = bash
 
 LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 10s
+CASES ?= 10000
 
 .PHONY: help
 help: ## Say what there is to make.
@@ -21,8 +22,9 @@ test: ## Run every test.
 	go test ./...
 
 .PHONY: random
-random: ## Try 10,000 random cases of what is previewed, remembered and rolled back, where the tests try some hundred.
-	CLAIMSMITH_TEST_CASES=10000 go test -count=1 -timeout 30m -run 'Preview|Past|Rollback' ./auth/preview ./metadata
+random: ## Try 10,000 random cases (CASES) of what is previewed, remembered and rolled back, where the tests try some hundred, and 500 of all dialects.
+	CLAIMSMITH_TEST_CASES=$(CASES) go test -count=1 -timeout 30m -run 'Preview|Past|Rollback' ./auth/preview ./metadata
+	CLAIMSMITH_TEST_CASES=500 go test -count=1 -timeout 30m -run TestDialectsAgree ./cmd/claimsmith
 
 .PHONY: lint
 lint: ## Look for mistakes without running anything.

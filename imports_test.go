@@ -28,6 +28,7 @@ const (
 	jwkLibrary    = "github.com/go-jose/go-jose/v4"
 	jsonLibrary   = "github.com/go-json-experiment/json"
 	hashLibrary   = "github.com/go-crypt/crypt"
+	blakeLibrary  = "golang.org/x/crypto" // digests that the standard library lacks
 	schemaLibrary = "github.com/santhosh-tekuri/jsonschema/v6"
 	metricLibrary = "github.com/prometheus/client_golang"
 	pageLibrary   = "github.com/swaggest/swgui"       // what /docs shows the API with
@@ -36,6 +37,8 @@ const (
 	waitLibrary   = "golang.org/x/sync"               // the queue of password hashing
 	otpLibrary    = "github.com/pquerna/otp"          // one-time passwords
 	passLibrary   = "github.com/go-webauthn/webauthn" // passkeys
+	rpcLibrary    = "connectrpc.com/connect"          // gRPC, gRPC-Web and Connect
+	protoLibrary  = "google.golang.org/protobuf"      // the messages of these
 	fakeRedis     = "github.com/alicebob/miniredis/v2"
 	codeLibrary   = "github.com/boombuler/barcode" // QR codes for authenticator apps
 	htmlLibrary   = "golang.org/x/net"             // reads pages in tests
@@ -69,7 +72,7 @@ var rules = map[string]rule{
 
 	"auth": {
 		own:   []string{"auth/keys", "auth/ticket", "claims", "internal/audit"},
-		third: []string{jwtLibrary, jsonLibrary, hashLibrary, textLibrary, waitLibrary},
+		third: []string{jwtLibrary, jsonLibrary, hashLibrary, blakeLibrary, textLibrary, waitLibrary},
 	},
 	"auth/ticket":  {},
 	"auth/keys":    {own: []string{"claims", "internal/audit"}, third: []string{jwtLibrary, jwkLibrary, jsonLibrary}},
@@ -140,11 +143,25 @@ var rules = map[string]rule{
 		third: []string{webLibrary, jsonLibrary, textLibrary},
 		http:  true,
 	},
+	"handlers/origin": {own: []string{"auth"}, third: []string{webLibrary}, http: true},
 	"handlers/oidc": {
-		own:   []string{"handlers/problem", "handlers/request", "auth", "auth/authorize", "auth/grant", "auth/keys", "claims"},
+		own:   []string{"handlers/origin", "handlers/problem", "handlers/request", "auth", "auth/authorize", "auth/grant", "auth/keys", "claims"},
 		third: []string{webLibrary, jsonLibrary},
 		http:  true,
 	},
+	"handlers/iblai": {
+		own:   []string{"handlers", "handlers/origin", "handlers/problem", "handlers/request", "auth", "metadata"},
+		third: []string{webLibrary, jsonLibrary}, http: true,
+	},
+	"handlers/sentinel": {
+		own:   []string{"handlers", "handlers/origin", "handlers/problem", "handlers/request", "auth", "auth/grant", "metadata"},
+		third: []string{webLibrary, jsonLibrary}, http: true,
+	},
+	"handlers/zitadel": {
+		own:   []string{"handlers", "handlers/origin", "handlers/zitadel/...", "handlers/problem", "handlers/request", "auth", "metadata"},
+		third: []string{webLibrary, jsonLibrary, rpcLibrary, protoLibrary}, http: true,
+	},
+	"handlers/zitadel/...": {own: []string{"handlers/zitadel/..."}, third: []string{rpcLibrary, protoLibrary}, http: true}, // generated
 	"handlers/...": {
 		own: []string{"handlers", "handlers/problem", "handlers/request", "auth", "auth/grant", "auth/keys", "auth/session",
 			"metadata", "claims", "internal/audit"},
@@ -164,7 +181,7 @@ var rules = map[string]rule{
 	"handlers/console/page/pagetest": {
 		own: []string{"handlers/console/page"}, third: []string{jsonLibrary, diffLibrary, htmlLibrary}, http: true,
 	},
-	"handlers/openapi/openapitest": {own: []string{"handlers/openapi"}, third: []string{specLibrary}, http: true},
+	"handlers/openapi/openapitest": {own: []string{"handlers/openapi"}, third: []string{specLibrary, schemaLibrary}, http: true},
 }
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {

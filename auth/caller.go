@@ -57,8 +57,8 @@ func (c *Caller) Self(org string) (userID string, ok bool) {
 	return c.user, c.user != "" && c.org == org
 }
 
-// orgOf is the organisation of a request: the one named, else the caller's own.
-func (c *Caller) orgOf(named string) string {
+// OrgOf is the organisation of a request: the one named, else the caller's own.
+func (c *Caller) OrgOf(named string) string {
 	if named == "" {
 		return c.HomeOrg()
 	}

@@ -17,7 +17,7 @@ import (
 func APIAudience(issuer string) string { return issuer + "/api" }
 
 // Callers turns the bearer of an API request into a Caller: an operator's API token, the access token of a machine client with
-// scope iam/, or the access token a first-party client obtained for a user.
+// scope iam/ (or ScopeZitadelAPI), or the access token a first-party client obtained for a user.
 type Callers struct {
 	Issuer   string
 	Verifier *claims.Verifier
@@ -126,7 +126,7 @@ func (c *Callers) machine(ctx context.Context, t *claims.Access, client *Client)
 		return knownCaller{}, errBearer
 	}
 	caller := &Caller{ref: "client:" + client.ID, org: client.Org, machine: true}
-	if HasScope(t.Scope, ScopeAPI) && slices.Contains(client.Scopes, ScopeAPI) {
+	if managesByScope(stillAllowed(client, t.Scope)) {
 		caller.role = RoleOperator
 	}
 	return knownCaller{caller, t.ExpiresAt}, nil

@@ -9,6 +9,9 @@ import (
 // ClientChange changes the fields that are not nil.
 type ClientChange struct {
 	Name                   *string
+	Description            *string
+	Listed                 *bool
+	SelfRegistration       *bool
 	Type                   *string // "": TypeWeb
 	FirstParty             *bool
 	AllOrgs                *bool // administrators only
@@ -52,7 +55,9 @@ type NewClient struct {
 	ID     string // "" for a generated one
 	Preset string // one of Presets, which fills in what is not said; "" for none
 	Public *bool  // whether it has no secret; nil: as AuthMethod or the preset says, else it has one
-	Secret string // a secret of the caller's choice, for demonstrations and migrations; "" for a generated one
+	// Secret is one of the caller's choice, for demonstrations and migrations; "" for a generated one. With a dot in it, it is none for
+	// Sentinel's X-API-KEY, where the last dot ends the id.
+	Secret string
 	ClientChange
 }
 
@@ -87,6 +92,9 @@ func (n NewClient) change() (ClientChange, error) {
 func (s *Clients) apply(caller *Caller, c *Client, change ClientChange) error {
 	before := *c
 	set(&c.Name, change.Name)
+	set(&c.Description, change.Description)
+	set(&c.Listed, change.Listed)
+	set(&c.SelfRegistration, change.SelfRegistration)
 	set(&c.Type, change.Type)
 	set(&c.FirstParty, change.FirstParty)
 	set(&c.GrantTypes, change.GrantTypes)

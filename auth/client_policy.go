@@ -15,6 +15,7 @@ const (
 	maxURIs         = 50
 	maxURI          = 2048
 	maxKeySet       = 16 << 10
+	maxDescription  = 1000 // characters
 )
 
 var (
@@ -51,6 +52,9 @@ func (c *Client) CodeSeconds() int {
 // check refuses a client that is not right as a whole, whatever was changed of it.
 func (s *Clients) check(c *Client) error {
 	if err := checkName("name", c.Name); err != nil {
+		return err
+	}
+	if err := checkText("description", c.Description, maxDescription); err != nil {
 		return err
 	}
 	for _, list := range []struct {
@@ -164,8 +168,8 @@ func (s *Clients) checkAddresses(c *Client) error {
 var redirectRules = map[string]string{
 	TypeWeb: "an https URL of ASCII, scheme and host in lower case, without user and fragment; http on loopback is for type native, and for " +
 		"dev",
-	TypeNative: "an https URL of ASCII, scheme and host in lower case, http on 127.0.0.1 or [::1], or a scheme of the application's own, such " +
-		"as com.example.app:/cb; without user and fragment",
+	TypeNative: "an https URL of ASCII, scheme and host in lower case, http on 127.0.0.1 or [::1], or a scheme of the application's own, " +
+		"such as com.example.app:/cb; without user and fragment",
 }
 
 // validLogoutURI is OpenID Connect Back-Channel Logout §2.2. Which networks may be called is the sender's to decide.
@@ -265,6 +269,9 @@ func (c *Client) checkGrants() error {
 		return refuse("exchange_audiences", "token-exchange needs at least one")
 	case !c.FirstParty && c.Allows(GrantPassword):
 		return refuse("grant_types", "password needs first_party true")
+	case c.SelfRegistration && !c.Allows(GrantPassword):
+		// Who registers tells the client his password: no client may be told one otherwise that may not be told it at a login.
+		return refuse("self_registration", "needs first_party true and password among grant_types")
 	case c.Public() && c.KeepRefreshTokens && !c.RequireDPoP:
 		// RFC 9700 §4.14.2: bound to their client or replaced in every use.
 		return refuse("rotate_refresh_tokens", "a public client without rotation needs require_dpop true")

@@ -33,6 +33,10 @@ func (c *Client) Warnings() []Warning {
 		{c.Allows(GrantPassword), Warning{
 			"password_grant", "This client sees its users' passwords: grant_types has password (RFC 9700 section 2.4).",
 		}},
+		{c.SelfRegistration, Warning{
+			"self_registration", "Whoever can reach this client's registration makes himself a user of its organisation, with an address " +
+				"nobody has verified: self_registration is true.",
+		}},
 	}
 	warnings := []Warning{}
 	for _, w := range all {

@@ -24,7 +24,7 @@ type Clients struct {
 
 // Get returns a client of an organisation the caller may see.
 func (s *Clients) Get(ctx context.Context, caller *Caller, orgName, id string) (Client, error) {
-	org := caller.orgOf(orgName)
+	org := caller.OrgOf(orgName)
 	if !caller.MayRead(org) || !ValidClientID(id) {
 		return Client{}, errNotFound("client")
 	}
@@ -40,7 +40,7 @@ func (s *Clients) Get(ctx context.Context, caller *Caller, orgName, id string) (
 
 // List pages through the clients of an organisation.
 func (s *Clients) List(ctx context.Context, caller *Caller, orgName string, p Page) ([]Client, string, error) {
-	org := caller.orgOf(orgName)
+	org := caller.OrgOf(orgName)
 	if !caller.MayRead(org) {
 		return nil, "", errNotFound("organisation")
 	}
@@ -49,7 +49,7 @@ func (s *Clients) List(ctx context.Context, caller *Caller, orgName string, p Pa
 
 // Create adds a client and returns its secret, which is not kept and cannot be shown again ("" for a public client).
 func (s *Clients) Create(ctx context.Context, caller *Caller, orgName string, n NewClient) (Client, string, error) {
-	org := caller.orgOf(orgName)
+	org := caller.OrgOf(orgName)
 	now := s.Now()
 	c := Client{ID: n.ID, Org: org, Since: now, CreatedAt: now, UpdatedAt: now}
 	if c.ID == "" {
@@ -122,7 +122,7 @@ func (s *Clients) Update(ctx context.Context, caller *Caller, orgName, id string
 		c.UpdatedAt = s.Now()
 		return s.put(ctx, caller, &c, change)
 	})
-	s.record(ctx, "client.update", caller, caller.orgOf(orgName), c, err)
+	s.record(ctx, "client.update", caller, caller.OrgOf(orgName), c, err)
 	return c, err
 }
 
@@ -146,7 +146,7 @@ func (s *Clients) NewSecret(ctx context.Context, caller *Caller, orgName, id str
 		c.SecretHash, c.UpdatedAt = hashSecret(secret), s.Now()
 		return s.put(ctx, caller, &c, ClientChange{})
 	})
-	s.record(ctx, "client.secret", caller, caller.orgOf(orgName), c, err)
+	s.record(ctx, "client.secret", caller, caller.OrgOf(orgName), c, err)
 	return c, secret, err
 }
 
@@ -169,7 +169,7 @@ func (s *Clients) Delete(ctx context.Context, caller *Caller, orgName, id string
 		return s.Store.DeleteClient(ctx, c)
 	})
 	s.changed()
-	s.record(ctx, "client.delete", caller, caller.orgOf(orgName), c, err)
+	s.record(ctx, "client.delete", caller, caller.OrgOf(orgName), c, err)
 	return err
 }
 
@@ -179,6 +179,13 @@ func (s *Clients) put(ctx context.Context, caller *Caller, c *Client, change Cli
 	}
 	if err := s.namesNoOtherClient(ctx, c); err != nil {
 		return err
+	}
+	if c.Number == 0 && !builtIn(c.ID) { // new, or from before clients had numbers
+		number, err := s.Store.NumberClient(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		c.Number = number
 	}
 	version, err := s.Store.PutClient(ctx, *c, newOperation())
 	if CodeOf(err) == Conflict {
@@ -191,6 +198,9 @@ func (s *Clients) put(ctx context.Context, caller *Caller, c *Client, change Cli
 	s.changed()
 	return nil
 }
+
+// builtIn reports whether a client is one an installation makes for itself: no application, and without a number.
+func builtIn(id string) bool { return id == LoginClient || id == ConsoleClient }
 
 func (s *Clients) changed() {
 	s.Registry.Forget()

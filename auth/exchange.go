@@ -44,7 +44,7 @@ func (i *Issuer) Exchange(
 			Code: InvalidScope, Field: "scope", Detail: "of the subject token this client may have: " + describe(Scopes(have)),
 		}
 	}
-	v, err := i.view(ctx, client, FamilyRef{User: subject.Subject, Org: subject.Org, ID: subject.SessionID})
+	v, err := i.view(ctx, client, FamilyRef{User: subject.Subject, Org: subject.Org, ID: subject.SessionID}, scope)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -57,7 +57,7 @@ func (i *Issuer) Exchange(
 		Issuer: i.URL, Subject: subject.Subject, Audience: []string{audience}, ID: rand.Text(), ClientID: client.ID, Scope: scope,
 		SessionID: subject.SessionID, Org: subject.Org, ACR: subject.ACR, AMR: subject.AMR, AuthTime: subject.AuthTime,
 		IssuedAt: now, ExpiresAt: expires, Revision: v.revision, AppRevision: v.appRevision, OrgRevision: v.orgRevision,
-		KeyThumbprint: keyThumbprint, Actor: actor,
+		KeyThumbprint: keyThumbprint, Actor: actor, UserMetadata: v.userMetadataIn(InAccessToken),
 	}, v.in(InAccessToken))
 	tokens.IssuedTokenType = TokenTypeAccess
 	return tokens, err

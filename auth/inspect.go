@@ -44,6 +44,7 @@ func (t *Inspected) UserInfo() []byte {
 	info := claims.UserInfo{
 		Subject: t.User.ID, Org: t.Token.Org, Scope: t.Token.Scope, Requested: t.Requested.UserInfo, Profile: StandardProfile(t.User),
 		Revision: t.view.revision, AppRevision: t.view.appRevision, OrgRevision: t.view.orgRevision,
+		UserMetadata: t.view.userMetadataIn(InUserInfo),
 	}
 	return info.AppendJSON(nil, t.view.in(InUserInfo))
 }
@@ -52,9 +53,10 @@ func (t *Inspected) UserInfo() []byte {
 func (t *Inspected) Introspection() []byte {
 	token := t.Token.AccessToken
 	token.Revision, token.AppRevision, token.OrgRevision = t.view.revision, t.view.appRevision, t.view.orgRevision
+	token.UserMetadata = nil
 	var entries iter.Seq2[string, string]
 	if t.User != nil {
-		entries = t.view.in(InIntrospection)
+		entries, token.UserMetadata = t.view.in(InIntrospection), t.view.userMetadataIn(InIntrospection)
 	}
 	return append([]byte(`{"active":true,"token_type":"`+t.Type()+`",`), token.AppendJSON(nil, entries)[1:]...)
 }
@@ -161,7 +163,8 @@ func (s *Inspector) inspect(ctx context.Context, token string) (*Inspected, erro
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.Issuer.view(ctx, client, FamilyRef{User: t.Subject, Org: t.Org, ID: t.SessionID})
+	ref := FamilyRef{User: t.Subject, Org: t.Org, ID: t.SessionID}
+	v, err := s.Issuer.view(ctx, client, ref, stillAllowed(client, t.Scope)) // row O-08
 	if err != nil {
 		return nil, err
 	}
@@ -212,6 +215,33 @@ func (s *Inspector) verify(ctx context.Context, token string) (*claims.Access, e
 		return nil, &Error{Code: Unauthenticated, Detail: errInactive.Detail, Err: err}
 	}
 	return t, nil
+}
+
+// Logout ends the login that a user's live access token came from, with all its tokens; Unauthenticated: it does not stand.
+func (s *Inspector) Logout(ctx context.Context, token string) error {
+	t, err := s.logout(ctx, token)
+	e := Outcome("login.end", "", err)
+	if t != nil {
+		e.Actor = "user:" + t.Subject
+		e = About(e, t.Org, "user", t.Subject)
+	}
+	s.Audit.Record(ctx, e)
+	if err == nil {
+		s.Callers.Forget()
+	}
+	return err
+}
+
+func (s *Inspector) logout(ctx context.Context, token string) (*claims.Access, error) {
+	t, _, _, err := s.alive(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	// Like Callers: a bound token is not for bearing, an exchanged one is another client's.
+	if isMachine(t) || t.KeyThumbprint != "" || t.Actor != nil || !slices.Contains(t.Audience, s.Issuer.URL) {
+		return nil, errInactive
+	}
+	return t, s.Families.Revoke(ctx, FamilyRef{User: t.Subject, Org: t.Org, ID: t.SessionID}, "")
 }
 
 // Revoke ends what a token stands for if it is the client's: for a refresh token its whole family, for an access token that token

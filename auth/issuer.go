@@ -33,6 +33,9 @@ type ProfileSource interface {
 	// done in that round trip, right after the change.
 	ProfileClaims(ctx context.Context, org, user, app string) (with context.Context, read func() (
 		entries func(place string) iter.Seq2[string, string], revision, appRevision, orgRevision uint64, err error))
+	// UserMetadata reads the user-wide entries of a user that services may read, claims or not, as far as their definitions let the tokens
+	// of an application show them. entries returns those of a place, sorted by key, each as its bytes. One round trip.
+	UserMetadata(ctx context.Context, org, user, app string) (entries func(place string) iter.Seq2[string, []byte], err error)
 }
 
 // Lifetimes bound everything issued.
@@ -92,7 +95,7 @@ func (i *Issuer) Begin(ctx context.Context, client *Client, s Subject, scope, ke
 		return Tokens{}, err
 	}
 	family, idle := i.newFamily(i.Now(), client, s, scope, keyThumbprint)
-	v, err := i.view(ctx, client, family.FamilyRef)
+	v, err := i.view(ctx, client, family.FamilyRef, scope)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -174,7 +177,7 @@ func (i *Issuer) Refresh(ctx context.Context, client *Client, text, scope, keyTh
 	if scope == "" {
 		scope = stillAllowed(client, family.Scope)
 	}
-	v, err := read()
+	v, err := read(scope)
 	if err != nil {
 		return Tokens{}, old.FamilyRef, err
 	}
@@ -287,8 +290,18 @@ func (i *Issuer) audience(client *Client, scope string) []string {
 	return client.Audience
 }
 
+// IsAudience reports whether a client's access tokens for users are for the issuer itself: whether people can act here with them.
+func (i *Issuer) IsAudience(client *Client, scope string) bool {
+	return slices.Contains(i.audience(client, scope), i.URL)
+}
+
+// managesByScope reports whether a scope is for the management API.
+func managesByScope(scope string) bool {
+	return HasScope(scope, ScopeAPI) || HasScope(scope, ScopeZitadelAPI)
+}
+
 func (i *Issuer) machineAudience(client *Client, scope string) []string {
-	if HasScope(scope, ScopeAPI) {
+	if managesByScope(scope) {
 		return []string{APIAudience(i.URL)}
 	}
 	return i.audience(client, scope)
@@ -299,23 +312,30 @@ type view struct {
 	client                             *Client
 	entries                            func(place string) iter.Seq2[string, string]
 	revision, appRevision, orgRevision uint64
+	// userMetadata is nil unless the scope asks for it.
+	userMetadata func(place string) iter.Seq2[string, []byte]
 }
 
-// prepare is ProfileSource.ProfileClaims for what a client may see of a family's user.
-func (i *Issuer) prepare(ctx context.Context, client *Client, ref FamilyRef) (with context.Context, read func() (view, error)) {
+// prepare is ProfileSource.ProfileClaims for what a client may see of a family's user. read also reads what the scope asks for besides.
+func (i *Issuer) prepare(ctx context.Context, client *Client, ref FamilyRef) (with context.Context, read func(scope string) (view, error)) {
 	with, readClaims := i.Profiles.ProfileClaims(ctx, ref.Org, ref.User, client.ID)
-	return with, func() (view, error) {
+	return with, func(scope string) (view, error) {
 		entries, revision, appRevision, orgRevision, err := readClaims()
 		if err != nil {
-			return view{}, &Error{Code: Unavailable, Detail: "the user's metadata could not be read", Err: err}
+			return view{}, errProfile(err)
 		}
-		return view{client, entries, revision, appRevision, orgRevision}, nil
+		userMetadata, err := i.userMetadata(ctx, client, ref, scope)
+		return view{client, entries, revision, appRevision, orgRevision, userMetadata}, err
 	}
 }
 
-func (i *Issuer) view(ctx context.Context, client *Client, ref FamilyRef) (view, error) {
+func errProfile(err error) error {
+	return &Error{Code: Unavailable, Detail: "the user's metadata could not be read", Err: err}
+}
+
+func (i *Issuer) view(ctx context.Context, client *Client, ref FamilyRef, scope string) (view, error) {
 	_, read := i.prepare(ctx, client, ref)
-	return read()
+	return read(scope)
 }
 
 // in returns the entries that appear in a place, nil for none.
@@ -335,15 +355,18 @@ func (v view) in(place string) iter.Seq2[string, string] {
 	}
 }
 
+// onlyAsked are the scopes that are never given unasked.
+var onlyAsked = []string{ScopeAPI, ScopeZitadelAPI, ScopeOffline, ScopeOpenID, ScopeUserMetadata}
+
 // NarrowScope decides the scope of a request: what was asked for if the client may have all of it, or, if nothing was asked for,
-// what the client may have without asking. Scopes openid, offline_access and iam/ are never given unasked, and those that name an
+// what the client may have without asking: not openid, offline_access, the user's metadata or the management API. Scopes that name an
 // organisation are passed by.
 func NarrowScope(client *Client, asked string) (string, error) {
 	narrowed, err := narrowAsked(client, asked)
 	if err == nil && narrowed == "" {
 		var given []string
 		for _, s := range client.Scopes {
-			if s != ScopeAPI && s != ScopeOffline && s != ScopeOpenID {
+			if !slices.Contains(onlyAsked, s) {
 				given = append(given, s)
 			}
 		}

@@ -148,7 +148,7 @@ func (a *Authenticator) attempt(ctx context.Context, name, password, address str
 	if err != nil {
 		return attempt{}, err
 	}
-	t := attempt{user: user, hash: hash, buckets: a.buckets(account, address)}
+	t := attempt{user: user, hash: hash, buckets: a.Limits.buckets(account, address)}
 	if err := Attempt(ctx, a.Limiter, t.buckets...); err != nil {
 		return t, err
 	}
@@ -238,8 +238,8 @@ func owns(u *User, h Handle) bool {
 	return false
 }
 
-func (a *Authenticator) buckets(account, address string) []Bucket {
-	one, all, from := a.Limits.PerAccount, a.Limits.AllAccount, a.Limits.PerAddress
+func (l LoginLimits) buckets(account, address string) []Bucket {
+	one, all, from := l.PerAccount, l.AllAccount, l.PerAddress
 	one.Subject = account + "\x00" + address
 	all.Subject = account
 	from.Subject = address

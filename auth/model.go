@@ -113,6 +113,15 @@ type Client struct {
 	ID   string `json:"-"`
 	Org  string `json:"org"`
 	Name string `json:"name,omitempty"`
+	// Number is what systems call the client that number their applications, from 1; never changed, never another client's. The clients
+	// that an installation makes for itself have 0 and are nobody's applications.
+	Number uint64 `json:"number,omitempty"`
+	// Description says what the client is, to people.
+	Description string `json:"description,omitempty"`
+	// Listed clients are shown to everybody in the directory of applications: number, name, description and origins.
+	Listed bool `json:"listed,omitempty"`
+	// SelfRegistration lets people make themselves users of the client's organisation through the client.
+	SelfRegistration bool `json:"self_registration,omitempty"`
 	// SecretHash is the SHA-256 of the client's secret in base64url, or "" for a public client.
 	SecretHash string `json:"secret_hash,omitempty"`
 	// FirstParty clients belong to the operator and may take a user's password.
@@ -217,6 +226,10 @@ const (
 	ScopeOffline = "offline_access"
 	// ScopeOrgPrefix before a slug asks for that organisation, like the parameter org. It is never in a token.
 	ScopeOrgPrefix = "org:"
+	// ScopeUserMetadata asks for all entries of the user that services may read, as one claim of that name (Zitadel's).
+	ScopeUserMetadata = claims.UserMetadataClaim
+	// ScopeZitadelAPI is what Zitadel's clients ask for in place of ScopeAPI; in users' tokens it means nothing.
+	ScopeZitadelAPI = "urn:zitadel:iam:org:project:id:zitadel:aud"
 	// ScopeAPI lets a machine client manage the users of its organisation (seed 002).
 	ScopeAPI = "iam/"
 )

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -162,9 +163,11 @@ func (s *Orgs) record(ctx context.Context, action string, caller *Caller, slug s
 }
 
 // checkName bounds a free text shown to people.
-func checkName(field, name string) error {
-	if utf8.RuneCountInString(name) > 200 || !printable(name) {
-		return &Error{Code: InvalidRequest, Field: field, Detail: "at most 200 characters, no control characters"}
+func checkName(field, name string) error { return checkText(field, name, 200) }
+
+func checkText(field, text string, most int) error {
+	if utf8.RuneCountInString(text) > most || !printable(text) {
+		return &Error{Code: InvalidRequest, Field: field, Detail: fmt.Sprintf("at most %d characters, no control characters", most)}
 	}
 	return nil
 }

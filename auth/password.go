@@ -184,7 +184,7 @@ func (h *Hasher) Verify(ctx context.Context, phc, password string) (ok, needsUpg
 	if refused != nil || !stored.takes(password) {
 		return false, false, h.compareDummy(ctx, password)
 	}
-	err = h.run(ctx, stored.memoryKiB, func() { ok = stored.digest.Match(password) })
+	err = h.run(ctx, stored.memoryKiB, func() { ok = stored.match(password) })
 	return ok, ok && !h.current(phc), err
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/go-crypt/crypt/algorithm"
 	"github.com/go-crypt/crypt/algorithm/argon2"
 	"github.com/go-crypt/crypt/algorithm/bcrypt"
+	"github.com/go-crypt/crypt/algorithm/md5crypt"
 	"github.com/go-crypt/crypt/algorithm/pbkdf2"
 	"github.com/go-crypt/crypt/algorithm/scrypt"
 	"github.com/go-crypt/crypt/algorithm/shacrypt"
@@ -35,9 +36,10 @@ const (
 //   - pbkdf2 (SHA-1) and pbkdf2-sha1, -sha224, -sha256, -sha384, -sha512 as passlib writes them, up to 5,000,000 rounds times blocks of
 //     output
 //   - scrypt as passlib writes it, memory within the budget, memory × lanes up to 512 MiB, r up to 64
-//   - sha256-crypt ($5$) and sha512-crypt ($6$) with 1,000 to 1,000,000 rounds
+//   - sha256-crypt ($5$) and sha512-crypt ($6$) with 1,000 to 1,000,000 rounds, and md5-crypt ($1$)
+//   - what Import made of a digest
 //
-// with salts of at least 8 bytes (sha-crypt: one character) and keys of at least 16. It computes no hash.
+// with salts of at least 8 bytes (sha-crypt and md5-crypt: one character) and keys of at least 16. It computes no hash.
 func (h *Hasher) CheckImported(phc string) error {
 	_, err := h.parse(phc)
 	if err != nil {
@@ -51,6 +53,14 @@ type storedHash struct {
 	digest    algorithm.Digest
 	memoryKiB int64
 	format    *hashFormat
+	first     *fastDigest // what the password goes through before; nil for nothing
+}
+
+func (s *storedHash) match(password string) bool {
+	if s.first != nil {
+		password = s.first.of(password)
+	}
+	return s.digest.Match(password)
 }
 
 // takes reports whether the hash can stand for exactly this password. bcrypt reads only 72 bytes (row L-02); it, HMAC in PBKDF2
@@ -81,7 +91,8 @@ const (
 
 var hashFormats = []*hashFormat{
 	{
-		pattern:  regexp.MustCompile(`^\$argon2(?:id|i|d)\$v=19\$m=` + number + `,t=` + number + `,p=` + number + `\$` + base64Salt + `\$` + base64Key + `$`),
+		pattern: regexp.MustCompile(
+			`^\$argon2(?:id|i|d)\$v=19\$m=` + number + `,t=` + number + `,p=` + number + `\$` + base64Salt + `\$` + base64Key + `$`),
 		cost:     argon2Cost,
 		decode:   argon2.Decode,
 		takesNUL: true,
@@ -98,9 +109,10 @@ var hashFormats = []*hashFormat{
 		decode:  bcrypt.Decode,
 	},
 	{
-		pattern: regexp.MustCompile(`^\$pbkdf2(|-sha1|-sha224|-sha256|-sha384|-sha512)\$` + number + `\$` + adaptedSalt + `\$` + adaptedKey + `$`),
-		cost:    pbkdf2Cost,
-		decode:  pbkdf2.Decode,
+		pattern: regexp.MustCompile(
+			`^\$pbkdf2(|-sha1|-sha224|-sha256|-sha384|-sha512)\$` + number + `\$` + adaptedSalt + `\$` + adaptedKey + `$`),
+		cost:   pbkdf2Cost,
+		decode: pbkdf2.Decode,
 	},
 	{
 		pattern: regexp.MustCompile(`^\$scrypt\$ln=` + number + `,r=` + number + `,p=` + number + `\$` + base64Salt + `\$` + base64Key + `$`),
@@ -117,11 +129,16 @@ var hashFormats = []*hashFormat{
 		cost:    shaCryptCost,
 		decode:  shacrypt.Decode,
 	},
+	{
+		pattern: regexp.MustCompile(`^\$1\$[A-Za-z0-9./]{1,8}\$[A-Za-z0-9./]{22}$`),
+		cost:    func(*Hasher, []string) (int64, error) { return 0, nil },
+		decode:  md5crypt.Decode,
+	},
 }
 
 var (
 	errHashFormat = errors.New("the hash is in none of the known formats: argon2id, argon2i, argon2d, bcrypt, bcrypt-sha256, " +
-		"pbkdf2, scrypt, sha256-crypt, sha512-crypt")
+		"pbkdf2, scrypt, sha256-crypt, sha512-crypt, md5-crypt")
 	errHashEncoding = errors.New("the salt or key of the hash is not valid base64")
 )
 
@@ -130,6 +147,25 @@ func (h *Hasher) parse(phc string) (*storedHash, error) {
 	if len(phc) > maxHashLength {
 		return nil, errHashFormat
 	}
+	for _, d := range fastDigests {
+		rest, ok := strings.CutPrefix(phc, d.name+"+")
+		switch {
+		case !ok:
+			continue
+		case !strings.HasPrefix(rest, "$argon2id$"):
+			return nil, errHashFormat
+		}
+		stored, err := h.parsePlain(rest)
+		if err != nil {
+			return nil, err
+		}
+		stored.first = d
+		return stored, nil
+	}
+	return h.parsePlain(phc)
+}
+
+func (h *Hasher) parsePlain(phc string) (*storedHash, error) {
 	for _, format := range hashFormats {
 		group := format.pattern.FindStringSubmatch(phc)
 		if group == nil {
@@ -152,7 +188,8 @@ func argon2Cost(h *Hasher, group []string) (int64, error) {
 	memory, passes, lanes := parameter(group[0]), parameter(group[1]), parameter(group[2])
 	// RFC 9106 §3.1: at least 8 KiB per lane.
 	if memory > h.budgetKiB || memory*passes > maxArgon2KiB || lanes > maxLanes || memory < 8*lanes {
-		return 0, fmt.Errorf("the argon2 hash asks for %d KiB, %d passes, %d lanes; allowed are 8 KiB per lane to %d KiB, %d KiB times passes, %d lanes",
+		return 0, fmt.Errorf(
+			"the argon2 hash asks for %d KiB, %d passes, %d lanes; allowed are 8 KiB per lane to %d KiB, %d KiB times passes, %d lanes",
 			memory, passes, lanes, h.budgetKiB, maxArgon2KiB, maxLanes)
 	}
 	return memory, nil

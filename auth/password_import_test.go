@@ -22,7 +22,7 @@ const (
 )
 
 // Computed by other implementations: argon2-cffi 25.1 (the reference C code), python-bcrypt 4.0, passlib 1.7 (bcrypt-sha256), Python's
-// hashlib on OpenSSL (pbkdf2, scrypt) and the C library's crypt (sha-crypt).
+// hashlib on OpenSSL (pbkdf2, scrypt), the C library's crypt (sha-crypt) and OpenSSL's passwd (md5-crypt).
 var foreignHashes = []struct{ name, password, phc string }{
 	{"argon2 id m=19456", asciiPassword, "$argon2id$v=19$m=19456,t=2,p=1$8PHy8/T19vf4+fr7/P3+/w$YeDOLQ653AYLkX4M8i/aAAhnoLFhJqbQ5B7OUTaDLdA"},
 	{"argon2 id m=4099", asciiPassword, "$argon2id$v=19$m=4099,t=3,p=4$8PHy8/T19vf4+fr7/P3+/w$g7hj37BtVOikrG+rGBeQTw3PIKDKcd+/EbKKHyuu9c8"},
@@ -43,6 +43,8 @@ var foreignHashes = []struct{ name, password, phc string }{
 	{"sha256-crypt with rounds", asciiPassword, "$5$rounds=1234$saltysalt$2zxYrGaSs5Bge4Jv03rYbTsYtQBAAx2TVZZXOKvHA82"},
 	{"sha512-crypt", asciiPassword, "$6$Nq1vX0.a/Zk3bPw2$5T6YKuZNV2LIRiQo.en3Nm.6b9imirPPnTCh7/MoFrtnpYlVHYNQZrvHQnyy33iUCEKUEfUWc1rTrKdvR2fFD."},
 	{"sha512-crypt with rounds", asciiPassword, "$6$rounds=1000$s$BSMIPkdSEb9XxpaOeYRdv0g8s3G5C2EP0D8JH9H1ocRk9ewKQirLezTB.d2x8s3PLUNlu7gSnhGt5/AgN66XQ/"},
+	{"md5-crypt", asciiPassword, "$1$saltsalt$UevX3RQ4rPNbqFqf8dVFn."},
+	{"md5-crypt with a short salt", asciiPassword, "$1$x$oaBm60Z.kGebrIHeP69tB."},
 	{"argon2 id m=19456", unicodePassword, "$argon2id$v=19$m=19456,t=2,p=1$8PHy8/T19vf4+fr7/P3+/w$OhO9Wj6HlN3au/zQzL7GvjwoAMgZLq9kN+oYhdRjcrs"},
 	{"argon2 id m=4099", unicodePassword, "$argon2id$v=19$m=4099,t=3,p=4$8PHy8/T19vf4+fr7/P3+/w$QztGMaM8TTBjrcNYQoAGxOAjNRIYQSRDgQF2u59DQeQ"},
 	{"argon2 i m=1024", unicodePassword, "$argon2i$v=19$m=1024,t=2,p=2$8PHy8/T19vf4+fr7/P3+/w$s7zOfx8gsrIZOlocRuY3hgOSrAKsafpO8CXiGrQjvP4"},
@@ -62,6 +64,8 @@ var foreignHashes = []struct{ name, password, phc string }{
 	{"sha256-crypt with rounds", unicodePassword, "$5$rounds=1234$saltysalt$U9O5Jh1bGSJ0Pp16gJCS6JHXxFRLgw1gNddYWnq3T/0"},
 	{"sha512-crypt", unicodePassword, "$6$Nq1vX0.a/Zk3bPw2$YQ6MltyF5.wFDtLsvcqrxtbChln/e0Ag5boN4V7KrmESgVqQAHJSz8CBg2ihNx08cy0j1YZWVUKDZIAx4Pn7e0"},
 	{"sha512-crypt with rounds", unicodePassword, "$6$rounds=1000$s$i9AdqD1Q6k3S0NsnW6dGcGTvN33ucgSAXByYngwQ.HqO2zkH56hVCGPZphXqWxjfn.jyrn55Obgg1bor64Ges0"},
+	{"md5-crypt", unicodePassword, "$1$saltsalt$grG4Yvt.jYHDp0Vfj7ix70"},
+	{"md5-crypt with a short salt", unicodePassword, "$1$x$E5trDOgaa9OIXNT2DkeVc."},
 }
 
 func TestVerifyForeignHashes(t *testing.T) {
@@ -225,7 +229,27 @@ func TestCheckImportedBounds(t *testing.T) {
 		{"$", "known formats"},
 		{"plaintext", "known formats"},
 		{"$plaintext$secret", "known formats"},
-		{"$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/", "known formats"},
+		{"$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/", ""},
+		{"$1$$qjXMvbEw8oaL.CzflDtaK/", "known formats"},
+		{"$1$saltsalts$qjXMvbEw8oaL.CzflDtaK/", "known formats"},
+		{"$1$salt:alt$qjXMvbEw8oaL.CzflDtaK/", "known formats"},
+		{"$1$saltsalt$qjXMvbEw8oaL.CzflDtaK", "known formats"},
+		{"$md5$rounds=9999999$saltsalt$$qjXMvbEw8oaL.CzflDtaK/", "known formats"},
+
+		{"md5+" + argon2("m=65536,t=3,p=1"), ""},
+		{"blake2b-512+" + argon2("m=65536,t=3,p=1"), ""},
+		{"md5+" + argon2("m=262145,t=1,p=1"), "262144 KiB"},
+		{"md5+" + strings.Replace(argon2("m=65536,t=3,p=1"), "argon2id", "argon2i", 1), "known formats"},
+		{"md5+md5+" + argon2("m=65536,t=3,p=1"), "known formats"},
+		{"MD5+" + argon2("m=65536,t=3,p=1"), "known formats"},
+		{"md4+" + argon2("m=65536,t=3,p=1"), "known formats"},
+		{"blake2b+" + argon2("m=65536,t=3,p=1"), "known formats"},
+		{"+" + argon2("m=65536,t=3,p=1"), "known formats"},
+		{"md5" + argon2("m=65536,t=3,p=1"), "known formats"},
+		{"md5+ " + argon2("m=65536,t=3,p=1"), "known formats"},
+		{"md5+" + argon2("m=65536,t=3,p=1") + "\n", "known formats"},
+		{"sha1+$2b$05$" + secret, "known formats"},
+		{"md5+5f4dcc3b5aa765d61d8327deb882cf99", "known formats"},
 		{"$sha1$40000$jtNX3nZ2$hBNaIXkt4wBI2o5rsi8KejSjNqIq", "known formats"},
 		{"5f4dcc3b5aa765d61d8327deb882cf99", "known formats"},
 		{" " + argon2("m=65536,t=1,p=1"), "known formats"},
@@ -270,7 +294,7 @@ func TestImportedHashWeighsItsMemory(t *testing.T) {
 }
 
 // cheap are hashes a fuzzing run can afford to compute.
-var cheap = regexp.MustCompile(`^\$(argon2i?d?\$v=19\$m=\d{1,3},t=\d,p=\d\$|2.\$04\$|bcrypt-sha256\$v=2,t=2b,r=4\$|` +
+var cheap = regexp.MustCompile(`^(?:[a-z0-9-]+\+)?\$(1\$|argon2i?d?\$v=19\$m=\d{1,3},t=\d,p=\d\$|2.\$04\$|bcrypt-sha256\$v=2,t=2b,r=4\$|` +
 	`pbkdf2[^$]*\$\d{1,3}\$|scrypt\$ln=\d,r=\d,p=\d\$|[56]\$rounds=\d{4}\$)`)
 
 func FuzzVerify(f *testing.F) {
@@ -286,6 +310,10 @@ func FuzzVerify(f *testing.F) {
 			}
 		}
 	}
+	for _, digest := range []string{"md5", "sha1", "sha256", "sha512", "blake2b-256", "blake2b-512", "md5+md5", "md6", ""} {
+		f.Add(digest+"+$argon2id$v=19$m=8,t=1,p=1$8PHy8/T19vf4+fr7/P3+/w$YeDOLQ653AYLkX4M8i/aAAhnoLFhJqbQ5B7OUTaDLdA", asciiPassword)
+	}
+	f.Add("md5+"+bomb, "")
 	f.Add(bomb, "")
 	f.Add(bcrypt72, strings.Repeat("a", 73))
 	f.Add("$2b$31$Ma/dVfrZu20E.8sZ5CEcLeYUdoVB42LeTAN2OuBNWNclVdkvx2ROW", "x")

@@ -242,6 +242,10 @@ func TestOverlongPasswordIsRefusedBeforeHashing(t *testing.T) {
 func TestFailuresCostTheSame(t *testing.T) {
 	h := newHasher(t, auth.HashConfig{})
 	phc := mustHash(t, h, testPassword)
+	wrapped, err := h.Import(t.Context(), auth.ImportedHash{Algorithm: "md5", Text: foreignDigests[0].text})
+	if err != nil {
+		t.Fatal(err)
+	}
 	long := strings.Repeat("a", 73)
 	verify := func(phc, password string) func() (bool, error) {
 		return func() (bool, error) { ok, _, err := h.Verify(t.Context(), phc, password); return ok, err }
@@ -254,6 +258,8 @@ func TestFailuresCostTheSame(t *testing.T) {
 		"no user, empty":  dummy(""),
 		"wrong password":  verify(phc, "wrong"),
 		"empty password":  verify(phc, ""),
+		"wrapped digest":  verify(wrapped, "wrong"),
+		"mangled wrap":    verify("md4"+wrapped[3:], "wrong"),
 		"no hash":         verify("", testPassword),
 		"unknown hash":    verify("$1$salt$key", testPassword),
 		"too costly hash": verify(bomb, testPassword),

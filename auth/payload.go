@@ -35,7 +35,7 @@ func accessPayload(client *Client, t *claims.AccessToken, entries iter.Seq2[stri
 	if alg == "" {
 		alg = DefaultAlg
 	}
-	return payload{alg, typeAccessToken, t.AppendJSON(make([]byte, 0, 1024), entries)}
+	return payload{alg, typeAccessToken, fitting(&t.UserMetadata, func(dst []byte) []byte { return t.AppendJSON(dst, entries) })}
 }
 
 // accessToken is the access token of a login, with that jti, but for what the metadata adds.
@@ -49,6 +49,7 @@ func (i *Issuer) accessToken(n *issue, id string) claims.AccessToken {
 		Issuer: i.URL, Subject: f.User, Audience: i.audience(v.client, n.scope), ID: id, ClientID: v.client.ID, Scope: n.scope,
 		SessionID: f.ID, Org: f.Org, ACR: ClassOf(f.AMR), AMR: f.AMR, AuthTime: f.AuthTime, IssuedAt: n.now, ExpiresAt: expires,
 		Revision: v.revision, AppRevision: v.appRevision, OrgRevision: v.orgRevision, KeyThumbprint: n.keyThumbprint,
+		UserMetadata: v.userMetadataIn(InAccessToken),
 	}
 }
 
@@ -66,7 +67,7 @@ func (i *Issuer) idPayload(n *issue, accessToken string) (payload, error) {
 	id := claims.IDToken{
 		Issuer: i.URL, Subject: f.User, Audience: []string{v.client.ID}, Nonce: n.nonce, AccessTokenHash: hash, SessionID: f.ID,
 		ACR: ClassOf(f.AMR), AMR: f.AMR, AuthTime: f.AuthTime, IssuedAt: n.now, ExpiresAt: n.now.Add(i.Lifetimes.IDToken),
-		Profile: n.profile, Requested: f.Requested.IDToken,
+		Profile: n.profile, Requested: f.Requested.IDToken, UserMetadata: v.userMetadataIn(InIDToken),
 	}
 	// A client of one organisation knows which, and one that sees no metadata here needs no revision of it: its ID token has nothing
 	// that it has not asked for.
@@ -76,5 +77,6 @@ func (i *Issuer) idPayload(n *issue, accessToken string) (payload, error) {
 	if v.client.Shows(InIDToken) {
 		id.Revision, id.AppRevision, id.OrgRevision = v.revision, v.appRevision, v.orgRevision
 	}
-	return payload{alg, typeIDToken, id.AppendJSON(make([]byte, 0, 1024), v.in(InIDToken))}, nil
+	entries := v.in(InIDToken)
+	return payload{alg, typeIDToken, fitting(&id.UserMetadata, func(dst []byte) []byte { return id.AppendJSON(dst, entries) })}, nil
 }

@@ -25,7 +25,7 @@ func (s *Users) EndEverything(ctx context.Context, caller *Caller, orgName, name
 	if err == nil {
 		err = s.EndIssued(ctx, user.ID)
 	}
-	s.record(ctx, "user.logout", caller, caller.orgOf(orgName), user.ID, err)
+	s.record(ctx, "user.logout", caller, caller.OrgOf(orgName), user.ID, err)
 	return err
 }
 

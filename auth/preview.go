@@ -15,7 +15,7 @@ import (
 
 // Preview returns the metadata claims a client sees of a user in an organisation in any place, ordered by key, nil for none.
 func (i *Issuer) Preview(ctx context.Context, client *Client, org, user string) (iter.Seq2[string, string], error) {
-	v, err := i.view(ctx, client, FamilyRef{User: user, Org: org})
+	v, err := i.view(ctx, client, FamilyRef{User: user, Org: org}, "")
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +62,7 @@ type Sample struct {
 	// Entries and the revisions are as ProfileSource reads them.
 	Entries                            func(place string) iter.Seq2[string, string]
 	Revision, AppRevision, OrgRevision uint64
+	UserMetadata                       func(place string) iter.Seq2[string, []byte]
 }
 
 // Payload is what is in one kind of token. JSON is nil where there is none of that kind.
@@ -82,7 +83,10 @@ func (i *Issuer) Payloads(s Sample) (Payloads, error) {
 	family.ID = zeros(len(family.ID))
 	n := issue{
 		now: s.At, family: family, scope: s.Scope,
-		view: view{s.Client, s.Entries, s.Revision, s.AppRevision, s.OrgRevision},
+		view: view{s.Client, s.Entries, s.Revision, s.AppRevision, s.OrgRevision, nil},
+	}
+	if HasScope(s.Scope, ScopeUserMetadata) {
+		n.view.userMetadata = s.UserMetadata
 	}
 	if s.Client.RequireDPoP {
 		n.keyThumbprint = zeros(base64.RawURLEncoding.EncodedLen(sha256.Size))

@@ -34,9 +34,9 @@ func (i *Issuer) Redeem(ctx context.Context, client *Client, ref string, a Appro
 	return Tokens{}, err
 }
 
-func (i *Issuer) redeemed(ctx context.Context, read func() (view, error), n issue) (Tokens, error) {
+func (i *Issuer) redeemed(ctx context.Context, read func(scope string) (view, error), n issue) (Tokens, error) {
 	var err error
-	if n.view, err = read(); err != nil {
+	if n.view, err = read(n.scope); err != nil {
 		return Tokens{}, err
 	}
 	if n.profile, err = i.profile(ctx, n.family, n.scope); err != nil {

@@ -61,6 +61,8 @@ type Registry struct {
 	clients recent[string, *Client]
 	orgs    recent[string, *Org]
 	origins recent[string, bool]
+	listed  directories
+	numbers numbersKnown
 }
 
 // Client returns a client that is not disabled and whose organisation is not; the caller must not change it. Anything else is
@@ -164,6 +166,7 @@ func (r *Registry) Forget() {
 	r.clients.forget()
 	r.orgs.forget()
 	r.origins.forget()
+	r.listed.forget()
 }
 
 // One text for every reason, so that the answer does not tell which clients exist.

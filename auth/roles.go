@@ -75,7 +75,7 @@ func (s *Users) SetRole(ctx context.Context, caller *Caller, orgName, name strin
 		_, err = s.Store.PutUser(ctx, user, nil, nil, newOperation())
 		return err
 	})
-	s.record(ctx, "user.role", caller, caller.orgOf(orgName), id, err)
+	s.record(ctx, "user.role", caller, caller.OrgOf(orgName), id, err)
 	return err
 }
 

@@ -70,6 +70,10 @@ type ClientStore interface {
 	// DeleteClient removes a client of exactly that version, else PreconditionFailed; deleting one that is not there is no error.
 	DeleteClient(ctx context.Context, c Client) error
 	Clients(ctx context.Context, org string, p Page) (clients []Client, next string, err error)
+	// NumberClient returns the number of a client's id, the next one if it has none yet. An id keeps its number for good.
+	NumberClient(ctx context.Context, id string) (uint64, error)
+	// NumberedClient returns the id that has a number, "" if none has.
+	NumberedClient(ctx context.Context, number uint64) (id string, err error)
 }
 
 // APITokenStore keeps operators' API tokens. Listing org "" lists the administrators' tokens.
@@ -139,9 +143,9 @@ type Rotated struct {
 
 // FamilyStore keeps refresh families and the marks of revoked access tokens.
 type FamilyStore interface {
-	// CreateFamily starts a family, one without a Session, with the SHA-256 of its first secret. In the same step it makes sure that the user is active,
-	// a member of the organisation and still of the family's epoch (else InvalidGrant), and ends the user's families beyond max,
-	// the ones with the earliest ExpiresAt first. The same family with the same secret again is no error, with another one a Conflict.
+	// CreateFamily starts a family, one without a Session, with the SHA-256 of its first secret. In the same step it makes sure that the
+	// user is active, a member of the organisation and still of the family's epoch (else InvalidGrant), and ends the user's families beyond
+	// max, the ones with the earliest ExpiresAt first. The same family with the same secret again is no error, with another one a Conflict.
 	CreateFamily(ctx context.Context, f Family, head []byte, idleUntil time.Time, max int) error
 	// Rotate exchanges the head for its successor in one step. InvalidGrant: no such family, another client's, the user is not
 	// active or no member any more, expired. InvalidScope: the scope is wider than the family's. A secret that is neither the head nor

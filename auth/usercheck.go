@@ -7,7 +7,7 @@ import (
 
 // CheckNew reports what Create would refuse a new user for, and creates nobody. Repeating a Create that happened is refused for nothing.
 func (s *Users) CheckNew(ctx context.Context, caller *Caller, orgName string, n NewUser, idempotencyKey string) error {
-	org := caller.orgOf(orgName)
+	org := caller.OrgOf(orgName)
 	if err := caller.refuse(caller.MayWrite(org), org, "user"); err != nil {
 		return err
 	}
@@ -60,10 +60,12 @@ func (s *Users) checkFree(ctx context.Context, h Handle, id string) error {
 
 func (s *Users) checkPassword(n NewUser, u *User) error {
 	switch {
+	case n.PasswordHash == "" && n.HashAlgorithm != "":
+		return errNoHash
 	case n.Password != "" && n.PasswordHash != "":
 		return errTwoPasswords
 	case n.PasswordHash != "":
-		return s.Hasher.CheckImported(n.PasswordHash)
+		return s.Hasher.CheckHash(n.imported())
 	case n.Password != "":
 		return s.Hasher.Check(n.Password, namesOf(u)...)
 	}

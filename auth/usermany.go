@@ -4,7 +4,7 @@ import "context"
 
 // Named returns the users of an organisation among these ids, in their order.
 func (s *Users) Named(ctx context.Context, caller *Caller, orgName string, ids []string) ([]User, error) {
-	org := caller.orgOf(orgName)
+	org := caller.OrgOf(orgName)
 	if !caller.MayRead(org) {
 		return nil, errNotFound("organisation")
 	}

@@ -8,12 +8,18 @@ import (
 
 var errTwoPasswords = &Error{Code: InvalidRequest, Field: "password_hash", Detail: "give a password or its hash, not both"}
 
+var errNoHash = &Error{Code: InvalidRequest, Field: hashAlgorithmKey, Detail: "only with password_hash"}
+
+func (n *NewUser) imported() ImportedHash { return ImportedHash{n.HashAlgorithm, n.PasswordHash} }
+
 func (s *Users) passwordHash(ctx context.Context, n NewUser, u *User) (string, error) {
 	switch {
+	case n.PasswordHash == "" && n.HashAlgorithm != "":
+		return "", errNoHash
 	case n.Password != "" && n.PasswordHash != "":
 		return "", errTwoPasswords
 	case n.PasswordHash != "":
-		return n.PasswordHash, s.Hasher.CheckImported(n.PasswordHash)
+		return s.Hasher.Import(ctx, n.imported())
 	case n.Password != "":
 		return s.Hasher.Hash(ctx, n.Password, namesOf(u)...)
 	}
@@ -42,7 +48,7 @@ func (s *Users) SetPassword(ctx context.Context, caller *Caller, orgName, name s
 	if err == nil {
 		err = s.setPassword(ctx, caller, user, p)
 	}
-	s.record(ctx, "user.password", caller, caller.orgOf(orgName), user.ID, err)
+	s.record(ctx, "user.password", caller, caller.OrgOf(orgName), user.ID, err)
 	return err
 }
 

@@ -29,6 +29,8 @@ type Users struct {
 	Sessions SessionEnder
 	Audit    audit.Log
 	Now      func() time.Time
+
+	recent recent[string, *User] // by any name
 }
 
 // NewUser describes a user to create. Password and PasswordHash exclude each other; neither means that the user cannot log in
@@ -39,7 +41,8 @@ type NewUser struct {
 	Email         string
 	EmailVerified bool
 	Password      string
-	PasswordHash  string // of one of the formats CheckImported names
+	PasswordHash  string
+	HashAlgorithm string // what PasswordHash is, see ImportedHash
 	// Temporary makes the user choose another password before anything else.
 	Temporary bool
 	Disabled  bool
@@ -70,20 +73,31 @@ func (s *Users) UserByName(ctx context.Context, name string) (id, canonical stri
 // Find resolves what a path or a query names a user by, in an organisation the caller may see: id, username, verified address, or
 // "me". Every failure is the same NotFound.
 func (s *Users) Find(ctx context.Context, caller *Caller, orgName, name string) (User, error) {
-	org := caller.orgOf(orgName)
+	user, err := s.find(caller, orgName, name, func(name string) (*User, error) {
+		user, err := s.lookup(ctx, name)
+		return &user, err
+	})
+	if err != nil {
+		return User{}, err
+	}
+	return *user, nil
+}
+
+func (s *Users) find(caller *Caller, orgName, name string, lookup func(name string) (*User, error)) (*User, error) {
+	org := caller.OrgOf(orgName)
 	self, isUser := caller.Self(org)
 	if !isUser && !caller.MayRead(org) {
-		return User{}, errNotFound("user")
+		return nil, errNotFound("user")
 	}
 	if name == "me" {
 		name = self
 	}
-	user, err := s.lookup(ctx, name)
+	user, err := lookup(name)
 	if err != nil {
-		return User{}, err
+		return nil, err
 	}
 	if user.Deleting || !user.MemberOf(org) || isUser && user.ID != self {
-		return User{}, errNotFound("user")
+		return nil, errNotFound("user")
 	}
 	return user, nil
 }
@@ -115,7 +129,7 @@ func (s *Users) lookup(ctx context.Context, name string) (User, error) {
 
 // List pages through the users of an organisation.
 func (s *Users) List(ctx context.Context, caller *Caller, orgName string, p Page) ([]User, string, error) {
-	org := caller.orgOf(orgName)
+	org := caller.OrgOf(orgName)
 	if !caller.MayRead(org) {
 		return nil, "", errNotFound("organisation")
 	}
@@ -144,8 +158,8 @@ func checkVersion(got uint64, want *uint64) error {
 // Create adds a user to an organisation the caller operates. idempotencyKey, if not "", makes repeating the same call return the
 // user it created before.
 func (s *Users) Create(ctx context.Context, caller *Caller, orgName string, n NewUser, idempotencyKey string) (User, error) {
-	user, err := s.create(ctx, caller, caller.orgOf(orgName), n, idempotencyKey)
-	s.record(ctx, "user.create", caller, caller.orgOf(orgName), user.ID, err)
+	user, err := s.create(ctx, caller, caller.OrgOf(orgName), n, idempotencyKey)
+	s.record(ctx, "user.create", caller, caller.OrgOf(orgName), user.ID, err)
 	return user, err
 }
 
@@ -192,17 +206,25 @@ func (s *Users) create(ctx context.Context, caller *Caller, org string, n NewUse
 	if err != nil {
 		return User{}, err
 	}
-	if err := s.settleHandles(ctx, &user, handles, claim); err != nil {
-		if CodeOf(err) == Conflict {
-			err = errors.Join(err, s.Store.BeginDelete(ctx, user), s.Store.FinishDelete(ctx, user.ID))
-			for _, h := range handles {
-				err = errors.Join(err, s.Store.ReleaseHandle(ctx, h, Holder{User: user.ID}))
-			}
-		}
+	if err := s.settleNew(ctx, &user, handles, claim); err != nil {
 		return User{}, err
 	}
 	return user, nil
 }
+
+// settleNew settles the handles of a user just made. When somebody else took one of them it removes him again.
+func (s *Users) settleNew(ctx context.Context, u *User, handles []Handle, by Holder) error {
+	err := s.settleHandles(ctx, u, handles, by)
+	if CodeOf(err) == Conflict {
+		err = errors.Join(err, s.Store.BeginDelete(ctx, *u), s.Store.FinishDelete(ctx, u.ID))
+		for _, h := range handles {
+			err = errors.Join(err, s.Store.ReleaseHandle(ctx, h, Holder{User: u.ID}))
+		}
+	}
+	return err
+}
+
+var errOtherPassword = &Error{Code: Conflict, Field: "Idempotency-Key", Detail: "this key was used with another password"}
 
 // createdBefore answers a repeated call with the user as he is now, if it asks for the same one.
 func (s *Users) createdBefore(ctx context.Context, asked *User, n NewUser) (User, error) {
@@ -214,10 +236,18 @@ func (s *Users) createdBefore(ctx context.Context, asked *User, n NewUser) (User
 	if err == nil && n.Password != "" {
 		same := false
 		if same, _, err = s.Hasher.Verify(ctx, hash, n.Password); err == nil && !same {
-			return User{}, &Error{Code: Conflict, Field: "Idempotency-Key", Detail: "this key was used with another password"}
+			err = errOtherPassword
+		}
+	} else if err == nil {
+		same := false
+		if same, err = s.Hasher.stillImported(ctx, hash, n.imported()); err == nil && !same {
+			err = errOtherPassword
 		}
 	}
-	return user, err
+	if err != nil {
+		return User{}, err
+	}
+	return user, nil
 }
 
 func (s *Users) newUser(n NewUser, org string) (User, error) {
@@ -256,7 +286,7 @@ func (s *Users) Update(ctx context.Context, caller *Caller, orgName, name string
 		}
 		return err
 	})
-	s.record(ctx, "user.update", caller, caller.orgOf(orgName), user.ID, err)
+	s.record(ctx, "user.update", caller, caller.OrgOf(orgName), user.ID, err)
 	return user, err
 }
 
@@ -310,7 +340,7 @@ func (s *Users) update(ctx context.Context, caller *Caller, user User, want *uin
 		}
 		return old, err
 	}
-	s.Callers.Forget()
+	s.changed()
 	err = s.settleHandles(ctx, &user, moving, claim)
 	if CodeOf(err) == Conflict {
 		err = errors.Join(err, s.undo(ctx, &user, &old, moving, claim))
@@ -380,10 +410,10 @@ func without[T comparable](all, drop []T) []T {
 func (s *Users) Delete(ctx context.Context, caller *Caller, orgName, name string, want *uint64) error {
 	id := ""
 	err := unlessChanged(want, func() (err error) {
-		id, err = s.delete(ctx, caller, caller.orgOf(orgName), name, want)
+		id, err = s.delete(ctx, caller, caller.OrgOf(orgName), name, want)
 		return err
 	})
-	s.record(ctx, "user.delete", caller, caller.orgOf(orgName), id, err)
+	s.record(ctx, "user.delete", caller, caller.OrgOf(orgName), id, err)
 	return err
 }
 
@@ -412,7 +442,7 @@ func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, wa
 	if err := s.Store.BeginDelete(ctx, user); err != nil {
 		return user.ID, err
 	}
-	s.Callers.Forget()
+	s.changed()
 	if err := s.endSessions(ctx, user.ID, user.Epoch+1); err != nil {
 		return user.ID, err
 	}
@@ -430,6 +460,11 @@ func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, wa
 		return user.ID, err
 	}
 	return user.ID, s.Store.ReleaseHandle(ctx, named, Holder{User: user.ID})
+}
+
+func (s *Users) changed() {
+	s.Callers.Forget()
+	s.recent.forget()
 }
 
 func (s *Users) record(ctx context.Context, action string, caller *Caller, org, id string, err error) {

@@ -33,6 +33,8 @@ type AccessToken struct {
 	KeyThumbprint string
 	// Actor is who acts for the subject (RFC 8693 §4.1), nil for nobody.
 	Actor *Actor
+	// UserMetadata is there where the login has the scope of its name, the user has entries, and they are not too large for a token.
+	UserMetadata UserMetadata
 }
 
 // Actor is who acts for the subject of a token: a client that exchanged another token for it. Before it, Actor may have acted.
@@ -47,6 +49,7 @@ type Actor struct {
 // a key for the second time, a value that is not one JSON text. A nil profile means no metadata.
 func (t *AccessToken) AppendJSON(dst []byte, profile iter.Seq2[string, string]) []byte {
 	dst = appendMetadata(append(dst, '{'), profile)
+	dst = appendUserMetadata(dst, t.UserMetadata)
 	dst = appendText(dst, "iss", t.Issuer)
 	dst = appendText(dst, "sub", t.Subject)
 	dst = appendAudience(dst, t.Audience)

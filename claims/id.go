@@ -28,15 +28,17 @@ type IDToken struct {
 	// scopes alone put nothing of it here, they do at userinfo.
 	Profile   Profile
 	Requested []string
-	// The revisions are as in [AccessToken].
-	Revision    uint64
-	AppRevision uint64
-	OrgRevision uint64
+	// The revisions and UserMetadata are as in [AccessToken].
+	Revision     uint64
+	AppRevision  uint64
+	OrgRevision  uint64
+	UserMetadata UserMetadata
 }
 
 // AppendJSON appends the payload to dst, with metadata claims as [AccessToken.AppendJSON] writes them.
 func (t *IDToken) AppendJSON(dst []byte, profile iter.Seq2[string, string]) []byte {
 	dst = appendMetadata(append(dst, '{'), profile)
+	dst = appendUserMetadata(dst, t.UserMetadata)
 	dst = t.Profile.append(dst, "", t.Requested)
 	dst = appendText(dst, "iss", t.Issuer)
 	dst = appendText(dst, "sub", t.Subject)

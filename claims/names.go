@@ -43,6 +43,8 @@ var reserved = map[string]bool{
 	"phone_number": true, "phone_number_verified": true, "address": true,
 	// Claimsmith's own: organisation, and the revisions of what the metadata claims were read from.
 	"org": true, "claims_rev": true, "claims_app_rev": true, "claims_org_rev": true,
+	// Zitadel's, for everything that is stored about the user.
+	UserMetadataClaim: true,
 }
 
 // Reserved reports whether a top-level claim name belongs to the issuer. No reserved name begins with [Prefix].

@@ -41,7 +41,9 @@ func FuzzValidKey(f *testing.F) {
 }
 
 func TestReservedNames(t *testing.T) {
-	for _, name := range []string{"iss", "sub", "aud", "exp", "scope", "client_id", "cnf", "act", "azp", "roles", "amr", "org", "claims_org_rev"} {
+	for _, name := range []string{"iss", "sub", "aud", "exp", "scope", "client_id", "cnf", "act", "azp", "roles", "amr", "org", "claims_org_rev",
+		claims.UserMetadataClaim,
+	} {
 		if !claims.Reserved(name) {
 			t.Errorf("Reserved(%q) = false", name)
 		}

@@ -26,6 +26,7 @@ type commonPayload struct {
 	AppRevision uint64      `json:"claims_app_rev"`
 	OrgRevision uint64      `json:"claims_org_rev"`
 
+	UserMetadata UserMetadata `json:"urn:zitadel:iam:user:metadata"`
 	// Others are all other members, the metadata claims among them.
 	Others map[string]jsontext.Value `json:",embed"`
 }
@@ -75,7 +76,7 @@ func (p *accessPayload) access() *Access {
 			Issuer: p.Issuer, Subject: p.Subject, Audience: p.Audience, ID: p.ID, ClientID: p.ClientID, Scope: p.Scope,
 			SessionID: p.SessionID, Org: p.Org, ACR: p.ACR, AMR: p.AMR, IssuedAt: p.IssuedAt.time(),
 			ExpiresAt: p.ExpiresAt.time(), AuthTime: p.AuthTime.time(), Revision: p.Revision, AppRevision: p.AppRevision,
-			OrgRevision: p.OrgRevision, KeyThumbprint: thumbprint, Actor: p.Actor,
+			OrgRevision: p.OrgRevision, KeyThumbprint: thumbprint, Actor: p.Actor, UserMetadata: p.UserMetadata,
 		},
 		Metadata: p.metadata(),
 	}
@@ -89,7 +90,7 @@ func (p *idPayload) identity() *Identity {
 			Issuer: p.Issuer, Subject: p.Subject, Audience: p.Audience, AuthorizedParty: p.AuthorizedParty, Nonce: p.Nonce,
 			AccessTokenHash: p.AccessTokenHash, SessionID: p.SessionID, Org: p.Org, ACR: p.ACR, AMR: p.AMR,
 			IssuedAt: p.IssuedAt.time(), ExpiresAt: p.ExpiresAt.time(), AuthTime: p.AuthTime.time(), Profile: profile,
-			Revision: p.Revision, AppRevision: p.AppRevision, OrgRevision: p.OrgRevision,
+			Revision: p.Revision, AppRevision: p.AppRevision, OrgRevision: p.OrgRevision, UserMetadata: p.UserMetadata,
 		},
 		Metadata: p.metadata(),
 	}

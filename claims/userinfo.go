@@ -15,15 +15,17 @@ type UserInfo struct {
 	Scope     string
 	Requested []string
 	Profile   Profile
-	// The revisions are as in [AccessToken].
-	Revision    uint64
-	AppRevision uint64
-	OrgRevision uint64
+	// The revisions and UserMetadata are as in [AccessToken], but that nothing is too large here.
+	Revision     uint64
+	AppRevision  uint64
+	OrgRevision  uint64
+	UserMetadata UserMetadata
 }
 
 // AppendJSON appends the answer to dst, with metadata claims as [AccessToken.AppendJSON] writes them.
 func (u *UserInfo) AppendJSON(dst []byte, profile iter.Seq2[string, string]) []byte {
 	dst = appendMetadata(append(dst, '{'), profile)
+	dst = appendUserMetadata(dst, u.UserMetadata)
 	dst = u.Profile.append(dst, u.Scope, u.Requested)
 	dst = appendText(dst, "sub", u.Subject)
 	dst = appendText(dst, "org", u.Org)

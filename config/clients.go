@@ -52,6 +52,9 @@ type ClientsDelete struct {
 // change a client. The server knows what is allowed.
 type ClientPolicy struct {
 	Name                   *string  `flagonly:"" placeholder:"TEXT" help:"Name shown to people."`
+	Description            *string  `flagonly:"" placeholder:"TEXT" help:"What it is, for people."`
+	Listed                 *bool    `flagonly:"" negatable:"" help:"Whether everybody may see it in the directory of applications."`
+	SelfRegistration       *bool    `flagonly:"" negatable:"" help:"Whether people may make themselves users through it. Needs first-party and the grant password."`
 	Type                   *string  `flagonly:"" placeholder:"TYPE" help:"Kind of application: web or native."`
 	FirstParty             *bool    `flagonly:"" negatable:"" help:"Whether it is your own, which may take a user's password."`
 	AllOrgs                *bool    `flagonly:"" negatable:"" help:"Whether it serves the users of every organisation. For administrators."`

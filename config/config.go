@@ -68,6 +68,7 @@ type Server struct {
 	Passwords Passwords `embed:"" prefix:"password-" group:"Passwords"`
 	Limits    Limits    `embed:"" group:"Limits"`
 	Audit     Audit     `embed:"" prefix:"audit-" group:"Audit"`
+	Dialects  Dialects  `group:"Dialects" default:"iblai,sentinel,zitadel" placeholder:"NAME,..." help:"Which other systems' clients are served beside the own API: iblai, sentinel, zitadel, or none."`
 	Log       Log       `embed:"" prefix:"log-" group:"Log"`
 }
 

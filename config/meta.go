@@ -81,7 +81,9 @@ type MetaPreview struct {
 	Client   string    `flagonly:"" group:"Tokens" placeholder:"CLIENT" help:"The client that gets the tokens. Default: one that sees everything."`
 	Scope    string    `flagonly:"" group:"Tokens" placeholder:"SCOPES" help:"The scopes it asks for, with spaces between."`
 	At       time.Time `flagonly:"" group:"Past" placeholder:"TIME" help:"What tokens said at this time, like 2026-11-21T09:30:00Z."`
-	Revision uint64    `flagonly:"" group:"Past" placeholder:"REVISION" help:"What tokens said at this revision, their claims_rev."`
+	Revision uint64    `flagonly:"" group:"Past" placeholder:"REVISION" help:"What tokens said at this revision of the user's entries, their claims_rev. The rest is as it is now, unless --at or the next two say otherwise."`
+	AppRev   *uint64   `flagonly:"" name:"app-revision" group:"Past" placeholder:"REVISION" help:"The same for the client's own entries about the user, claims_app_rev; 0 for none."`
+	OrgRev   *uint64   `flagonly:"" name:"org-revision" group:"Past" placeholder:"REVISION" help:"The same for what the organisation had laid down, claims_org_rev; 0 for nothing."`
 	Set      []string  `flagonly:"" sep:"none" group:"Change" placeholder:"KEY=TEXT" help:"With this entry; may be repeated."`
 	SetJSON  []string  `flagonly:"" name:"set-json" sep:"none" group:"Change" placeholder:"KEY=JSON" help:"With this entry of any JSON; may be repeated."`
 	Claim    bool      `flagonly:"" group:"Change" help:"The entries set are to appear in tokens, whatever their definitions leave open."`
@@ -93,7 +95,8 @@ func (m *MetaPreview) check(f *faults) {
 	for flag, pairs := range map[string][]string{"set": m.Set, "set-json": m.SetJSON} {
 		checkPairs(f, flag, pairs)
 	}
-	if past, change := m.Revision > 0 || !m.At.IsZero(), len(m.Set)+len(m.SetJSON)+len(m.Unset) > 0; past && change {
-		f.lines = append(f.lines, errors.New("the past cannot be changed: give --at or --revision, or a change"))
+	past := m.Revision > 0 || m.AppRev != nil || m.OrgRev != nil || !m.At.IsZero()
+	if change := len(m.Set)+len(m.SetJSON)+len(m.Unset) > 0; past && change {
+		f.lines = append(f.lines, errors.New("the past cannot be changed: give --at or revisions, or a change"))
 	}
 }

@@ -147,6 +147,12 @@ func TestEveryFaultIsOneLine(t *testing.T) {
 		{"weak previous key", []string{"--previous-key-encryption-keys=" + otherKey + "," + base64.StdEncoding.EncodeToString([]byte("a passphrase of thirty-two bytes"))}, `--previous-key-encryption-keys (CLAIMSMITH_PREVIOUS_KEY_ENCRYPTION_KEYS): number 2 is not random: bytes repeat, count or are text; openssl rand -base64 32 prints a good one`},
 		{"previous key that is the current one", []string{"--previous-key-encryption-keys=" + key}, `--previous-key-encryption-keys (CLAIMSMITH_PREVIOUS_KEY_ENCRYPTION_KEYS): number 1 was given before`},
 
+		{"unknown dialect", []string{"--dialects=iblai,keycloak"}, `--dialects (CLAIMSMITH_DIALECTS): "keycloak" is none of iblai, sentinel, zitadel, or the word none`},
+		{"dialect twice", []string{"--dialects=iblai,zitadel,iblai"}, `--dialects (CLAIMSMITH_DIALECTS): "iblai" is named twice`},
+		{"none and a dialect", []string{"--dialects=none,iblai"}, `--dialects (CLAIMSMITH_DIALECTS): "none" is none of iblai, sentinel, zitadel, or the word none`},
+		{"dialect in capitals", []string{"--dialects=IBLAI"}, `--dialects (CLAIMSMITH_DIALECTS): "IBLAI" is none of iblai, sentinel, zitadel, or the word none`},
+		{"dialects without a name", []string{"--dialects=iblai,"}, `--dialects (CLAIMSMITH_DIALECTS): "" is none of iblai, sentinel, zitadel, or the word none`},
+
 		{"unknown flag", []string{"--redis-db=1"}, `read command line: unknown flag --redis-db`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

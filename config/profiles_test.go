@@ -117,6 +117,8 @@ func TestCompletion(t *testing.T) {
 		{[]string{"meta", "list", "-o", "j"}, []string{"json"}},
 		{[]string{"meta", "list", "--output=y"}, []string{"--output=yaml"}},
 		{[]string{"users", "list", "--profile", ""}, []string{"staging"}},
+		{[]string{"import", "users.json", "--format", "k"}, []string{"keycloak"}},
+		{[]string{"import", "users.json", "--format=s"}, []string{"--format=sentinel", "--format=supabase"}},
 		{[]string{"completion", ""}, []string{"bash", "fish", "zsh"}},
 		{[]string{"nothing", "like", "it"}, nil},
 		{nil, nil},

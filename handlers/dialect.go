@@ -82,7 +82,8 @@ func mount(e *echo.Echo, dialects []Dialect) ([]surface, error) {
 			} else {
 				routes[same] = true
 			}
-			if !strings.HasPrefix(route.Path, "/") || !slices.ContainsFunc(own, func(f surface) bool { return f.holds(route.Path) }) {
+			inside := route.Path == homePath || slices.ContainsFunc(own, func(f surface) bool { return f.holds(route.Path) })
+			if !strings.HasPrefix(route.Path, "/") || !inside {
 				fault("dialect %s: %s is outside its prefixes", d.Name(), key)
 			}
 			if route.Method == http.MethodGet {

@@ -15,16 +15,9 @@ import (
 // fail answers a request that ended in an error: in the envelope of the dialect its path belongs to, or, where that fails too,
 // as a plain problem. The log gets the text of what is the server's fault; the client gets what problem.Of lets it have.
 func (s *Server) fail(err error, c echo.Context) {
-	ctx := c.Request().Context()
-	facts := audit.RequestFrom(ctx)
 	p := problem.Of(err)
-	p.TraceID = facts.ID
-	ours := p.Status >= http.StatusInternalServerError && p.Code != problem.Busy
-	if ours && !errors.Is(err, errPanic) && !errors.Is(ctx.Err(), context.Canceled) {
-		s.config.Logger.LogAttrs(ctx, slog.LevelError, "request failed",
-			slog.Int("status", p.Status), slog.String("error", err.Error()), slog.String("route", c.Path()),
-			slog.String("request_id", facts.ID), slog.String("dialect", facts.Dialect))
-	}
+	p.TraceID = audit.RequestFrom(c.Request().Context()).ID
+	s.log(c, p.Status, err)
 	if c.Response().Committed {
 		// Half an answer is out. Breaking the connection is all that can still tell the client.
 		panic(http.ErrAbortHandler)
@@ -37,6 +30,29 @@ func (s *Server) fail(err error, c echo.Context) {
 	if s.render(c, p) != nil && !c.Response().Committed {
 		_ = p.Write(c.Response()) // the client is told, or gone
 	}
+}
+
+// log writes of a request that ended in an error of this status what is the server's fault.
+func (s *Server) log(c echo.Context, status int, err error) {
+	ctx := c.Request().Context()
+	if status < http.StatusInternalServerError || problem.Of(err).Code == problem.Busy || errors.Is(err, errPanic) ||
+		errors.Is(ctx.Err(), context.Canceled) {
+		return
+	}
+	facts := audit.RequestFrom(ctx)
+	s.config.Logger.LogAttrs(ctx, slog.LevelError, "request failed",
+		slog.Int("status", status), slog.String("error", err.Error()), slog.String("route", c.Path()),
+		slog.String("request_id", facts.ID), slog.String("dialect", facts.Dialect))
+}
+
+// failedKey is what the error of Failed is kept under in the context of a request.
+const failedKey = "handlers.failed"
+
+// Failed tells the server of an error that a handler has answered itself, where the status on the wire does not say so: the log and the
+// metrics get this one.
+func Failed(c echo.Context, status int, err error) {
+	c.Response().Status = status
+	c.Set(failedKey, err)
 }
 
 // render has the dialect answer.

@@ -26,7 +26,12 @@ func (s *Server) begin(next echo.HandlerFunc) echo.HandlerFunc {
 		whole := &unbounded{server: s, context: audit.WithRequest(r.Context(), facts), body: r.Body}
 		ctx, cancel := context.WithTimeout(context.WithValue(whole.context, unboundedKey{}, whole), s.config.RequestTimeout)
 		defer cancel()
-		c.SetRequest(r.WithContext(ctx))
+		r = r.WithContext(ctx) // a copy: the server looks at the body of the request it made
+		if r.ContentLength != 0 {
+			whole.body = &noticed{ReadCloser: r.Body}
+			r.Body = whole.body
+		}
+		c.SetRequest(r)
 		c.Response().Header()["X-Request-Id"] = []string{facts.ID}
 		return next(c)
 	}
@@ -61,6 +66,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}()
 		if err := next(c); err != nil {
 			s.fail(err, c)
+		} else if err, ok := c.Get(failedKey).(error); ok {
+			s.log(c, c.Response().Status, err)
 		}
 		return nil
 	}

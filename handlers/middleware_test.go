@@ -221,6 +221,34 @@ func TestAClientThatLeavesIsNotAFailure(t *testing.T) {
 	}
 }
 
+// What a handler has answered itself is in the log as what it was.
+func TestFailuresThatAreAnswered(t *testing.T) {
+	s, log := newServer(t, handlers.Config{AccessLog: true, Dialects: []handlers.Dialect{routes(map[string]echo.HandlerFunc{
+		"/api/ours": func(c echo.Context) error {
+			defer handlers.Failed(c, http.StatusServiceUnavailable, errors.New("the store is away"))
+			return c.NoContent(http.StatusOK)
+		},
+		"/api/theirs": func(c echo.Context) error {
+			defer handlers.Failed(c, http.StatusNotFound, errors.New("no such entry"))
+			return c.NoContent(http.StatusOK)
+		},
+	})}})
+	for _, path := range []string{"/api/ours", "/api/theirs"} {
+		if w := call(s, "GET", path); w.Code != http.StatusOK {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	logged := log.String()
+	for text, want := range map[string]int{
+		`"msg":"request failed","status":503,"error":"the store is away","route":"/api/ours"`: 1, `"msg":"request failed"`: 1,
+		`"route":"/api/ours","status":503`: 1, `"route":"/api/theirs","status":404`: 1,
+	} {
+		if got := strings.Count(logged, text); got != want {
+			t.Errorf("%d times %s in the log, want %d: %s", got, text, want, logged)
+		}
+	}
+}
+
 // Row D-09: work under way is bounded, the surplus is told to come back, health is always answered.
 func TestInFlightBound(t *testing.T) {
 	const limit = 4

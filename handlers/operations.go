@@ -12,6 +12,7 @@ import (
 )
 
 const (
+	homePath  = "/"
 	livePath  = "/healthz"
 	readyPath = "/readyz"
 )
@@ -22,18 +23,36 @@ type Check struct {
 	Run  func(context.Context) error
 }
 
-// operations is the dialect of the health routes, and of every path that is nobody else's.
+// operations is the dialect of the first page and the health routes, and of every path that is nobody else's.
 type operations struct{ server *Server }
 
 func (operations) Name() string       { return "operations" }
 func (operations) Prefixes() []string { return []string{livePath, readyPath} }
 
 func (o operations) Mount(e *echo.Echo) {
+	e.GET(homePath, o.home)
 	e.GET(livePath, o.live)
 	e.GET(readyPath, o.ready)
 }
 
 func (operations) RenderError(c echo.Context, p problem.Problem) error { return p.Write(c.Response()) }
+
+// home says where everything is, for whoever opens nothing but the server's address.
+func (o operations) home(c echo.Context) error {
+	at := o.server.config.Issuer
+	body, err := json.Marshal(struct {
+		Issuer    string `json:"issuer"`
+		Discovery string `json:"discovery"`
+		API       string `json:"api"`
+		Docs      string `json:"docs"`
+		Account   string `json:"account"`
+		Console   string `json:"console"`
+	}{at, at + "/.well-known/openid-configuration", at + "/openapi.json", at + "/docs/", at + "/account", at + "/console"})
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, body)
+}
 
 // live says that the process answers, and asks nothing else.
 func (operations) live(c echo.Context) error {

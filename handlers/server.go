@@ -29,6 +29,15 @@ const (
 	MaxHeaderBytes    = 32 << 10
 )
 
+// What a connection of HTTP/2 may hold, of which the timeouts above bound each stream: how many requests at once, and how many bytes
+// that no handler has read, of one and of all of them. A connection is one client as well as a proxy with many, so it is
+// Config.MaxInFlight that bounds work, and these bound memory.
+const (
+	MaxStreams       = 128
+	StreamWindow     = 256 << 10
+	ConnectionWindow = 1 << 20
+)
+
 // Config is what a Server needs. Logger and Now are required, every other field has a good zero value.
 type Config struct {
 	Logger *slog.Logger
@@ -52,6 +61,10 @@ type Config struct {
 	RequestTimeout time.Duration
 	// StreamTimeout is how long a Stream waits for its client. Default: 30 s.
 	StreamTimeout time.Duration
+	// Issuer is the server's address, as clients know it.
+	Issuer string
+	// Patience is how long a handler may take that is Patient. Default: 2 min.
+	Patience time.Duration
 	// MaxInFlight is how many requests are worked on at once; any more are answered 503. Default: 1024.
 	MaxInFlight int
 	// MaxBody is the most any route reads of a body, in bytes; routes have lower limits of their own. Default: 4 MiB.
@@ -82,6 +95,7 @@ func New(config Config) (*Server, error) {
 	}
 	setDefault(&config.RequestTimeout, time.Second)
 	setDefault(&config.StreamTimeout, 30*time.Second)
+	setDefault(&config.Patience, 2*time.Minute)
 	setDefault(&config.MaxInFlight, 1024)
 	setDefault(&config.MaxBody, 4<<20)
 	setDefault(&config.ShutdownTimeout, 10*time.Second)
@@ -119,7 +133,8 @@ func New(config Config) (*Server, error) {
 
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true) // by TLS alone
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true) // gRPC knows no other, and TLS ends in front of the server
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: ReadHeaderTimeout,
@@ -128,7 +143,15 @@ func New(config Config) (*Server, error) {
 		IdleTimeout:       IdleTimeout,
 		MaxHeaderBytes:    MaxHeaderBytes,
 		Protocols:         protocols,
-		ErrorLog:          slog.NewLogLogger(config.Logger.Handler(), slog.LevelDebug), // what clients do to their connections
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          MaxStreams,
+			MaxReceiveBufferPerStream:     StreamWindow,
+			MaxReceiveBufferPerConnection: ConnectionWindow,
+			SendPingTimeout:               IdleTimeout / 3,
+			PingTimeout:                   ReadTimeout,
+			WriteByteTimeout:              WriteTimeout,
+		},
+		ErrorLog: slog.NewLogLogger(config.Logger.Handler(), slog.LevelDebug), // what clients do to their connections
 	}
 	return s, nil
 }

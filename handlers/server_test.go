@@ -31,8 +31,12 @@ func TestConnectionsAreBounded(t *testing.T) {
 	if h.MaxHeaderBytes < 16<<10 || h.MaxHeaderBytes > 32<<10 {
 		t.Errorf("header limit: %d", h.MaxHeaderBytes)
 	}
-	if h.Protocols.UnencryptedHTTP2() || !h.Protocols.HTTP1() {
+	if !h.Protocols.UnencryptedHTTP2() || !h.Protocols.HTTP1() {
 		t.Errorf("protocols: %v", h.Protocols)
+	}
+	if two := h.HTTP2; two.MaxConcurrentStreams > 250 || two.MaxReceiveBufferPerStream > 1<<20 || two.MaxReceiveBufferPerConnection > 4<<20 ||
+		two.SendPingTimeout <= 0 || two.WriteByteTimeout <= 0 {
+		t.Errorf("HTTP/2: %+v", two)
 	}
 }
 
@@ -99,7 +103,6 @@ func TestOnTheWire(t *testing.T) {
 		"GET /x/../healthz HTTP/1.1\r\nHost: x\r\n\r\n":                                   400,
 		"GET \\healthz HTTP/1.1\r\nHost: x\r\n\r\n":                                       400,
 		"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 512<<10) + "\r\n": 431,
-		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":                                                400,
 	} {
 		if status := exchange(t, server.address, text); status != want {
 			t.Errorf("%.60q: %d, want %d", text, status, want)

@@ -19,8 +19,9 @@ import (
 type Stream struct {
 	connection *http.ResponseController
 	out        io.Writer
-	step, idle time.Duration
 	maxBody    int64
+	// step bounds a piece of work, idle the wait for the client, patience all of what is Patient.
+	step, idle, patience time.Duration
 
 	mu          sync.Mutex
 	interrupted bool
@@ -48,7 +49,7 @@ func Streaming(handler func(echo.Context, *Stream) error) echo.HandlerFunc {
 		config := &whole.server.config
 		s := &Stream{
 			connection: http.NewResponseController(c.Response().Writer), out: c.Response(), // whose own Flush has no error
-			step: config.RequestTimeout, idle: config.StreamTimeout, maxBody: config.MaxBody,
+			step: config.RequestTimeout, idle: config.StreamTimeout, patience: config.Patience, maxBody: config.MaxBody,
 		}
 		// Nothing but HTTP/1 has to be told, and no other has a reason to refuse.
 		_ = s.connection.EnableFullDuplex()
@@ -73,37 +74,6 @@ func leave(c echo.Context) {
 		}
 	}
 	c.Response().Header().Set("Connection", "close")
-}
-
-// Patient makes a handler of one that may take longer than other requests, as what looks at everybody does, but not longer than limit.
-// It is for routes, and inside of whatever authenticates.
-func Patient(limit time.Duration, h echo.HandlerFunc) echo.HandlerFunc {
-	return Streaming(func(c echo.Context, s *Stream) error {
-		ctx, cancel := context.WithTimeout(c.Request().Context(), limit)
-		defer cancel()
-		r := c.Request().WithContext(ctx)
-		if r.ContentLength != 0 {
-			r.Body = &readOnce{http.MaxBytesReader(c.Response().Writer, r.Body, s.maxBody), s}
-		}
-		c.SetRequest(r)
-		// Refused only where there is no connection.
-		_ = s.connection.SetWriteDeadline(s.idleUntil().Add(limit))
-		return h(c)
-	})
-}
-
-// readOnce is a body whose end is the end of receiving.
-type readOnce struct {
-	io.ReadCloser
-	stream *Stream
-}
-
-func (r *readOnce) Read(p []byte) (int, error) {
-	n, err := r.ReadCloser.Read(p)
-	if err != nil {
-		r.stream.Received()
-	}
-	return n, err
 }
 
 // Step returns the context of one piece of work.

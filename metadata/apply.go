@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,10 @@ type write struct {
 	action string
 	// operators alone may, and not the user himself.
 	operators bool
+	// op is the operation's id, "" for a new one.
+	op string
+	// beside is how many documents of applications about the user are to be created with this one.
+	beside int
 }
 
 // outcome is a document after a change, with the scheme that allowed it. Nothing is left out of it that a caller may not read.
@@ -38,7 +43,7 @@ func (s *Service) apply(ctx context.Context, c Caller, t Target, w write) (outco
 	if err != nil {
 		return out, err
 	}
-	patch.Groups, patch.DryRun = w.groups, w.dryRun
+	patch.Groups, patch.DryRun, patch.Op = w.groups, w.dryRun, cmp.Or(w.op, patch.Op)
 	err = s.write(ctx, c, t, w, func(o Owner, asSelf bool) (err error) {
 		out = outcome{Owner: o}
 		if w.groups != nil && (o.App != "" || o.Shared()) {
@@ -47,6 +52,7 @@ func (s *Service) apply(ctx context.Context, c Caller, t Target, w write) (outco
 		if patch.Limits, err = s.limits(ctx, o.Org); err != nil {
 			return err
 		}
+		patch.Limits.Applications -= w.beside
 		if o.Shared() {
 			return s.applyShared(ctx, patch, &out)
 		}
@@ -111,7 +117,7 @@ func (s *Service) check(ctx context.Context, scheme *Scheme, o Owner, asSelf boo
 			err = put.mark(d)
 		}
 		if err == nil {
-			err = s.obeys(d, put)
+			err = s.obeysEither(d, put)
 		}
 		if err != nil {
 			return err
@@ -175,7 +181,7 @@ func (p *Put) mark(d *Definition) error {
 	rule := d.claims()
 	switch {
 	case p.Unmarked:
-		p.ProfileClaim, p.Unmarked = d.marks(), false
+		p.ProfileClaim, p.Unmarked = d.marks(), p.Kept && rule == ClaimOptional
 	case rule == ClaimAlways && !p.ProfileClaim:
 		return invalid(p.Key, "%q: its definition says that it is always a profile claim", p.Key)
 	case rule == ClaimNever && p.ProfileClaim:
@@ -216,7 +222,7 @@ func (s *Service) markOwn(ctx context.Context, o Owner, d *Definition, p *Put) e
 // obeys reports why an entry, its mark being settled, is against the definition of its key; d may be nil.
 func (s *Service) obeys(d *Definition, p *Put) error {
 	if p.ProfileClaim {
-		if p.Value.kind != KindJSON {
+		if p.Value.kind != KindJSON && !(p.Unmarked && p.Kept) { // or else the store knows
 			return invalid(p.Key, "%q: a value of bytes cannot be a profile claim", p.Key)
 		}
 		if err := CheckClaimKey(p.Key); err != nil {
@@ -242,6 +248,21 @@ func (s *Service) obeys(d *Definition, p *Put) error {
 	if d.Searchable {
 		p.Term = TermOf(p.Value)
 	}
+	return nil
+}
+
+// obeysEither is obeys with the Value that a definition allows: its Alike where that is, and the Value is not.
+func (s *Service) obeysEither(d *Definition, p *Put) error {
+	err := s.obeys(d, p)
+	if err == nil || p.Alike == (Value{}) {
+		return err
+	}
+	other := *p
+	other.Value, other.Alike = p.Alike, Value{}
+	if s.obeys(d, &other) != nil {
+		return err
+	}
+	*p = other
 	return nil
 }
 

@@ -276,24 +276,23 @@ func (s *Service) Members(ctx context.Context, c Caller, org, slug string, p Pag
 
 // GroupsOf returns the groups a user is in, in the order of their precedence, with the revision of his document.
 func (s *Service) GroupsOf(ctx context.Context, c Caller, t Target) ([]Group, uint64, error) {
+	doc, scheme, err := s.grouped(ctx, c, t)
+	if err != nil {
+		return nil, 0, err
+	}
+	return scheme.groupsOf(doc.Groups), doc.Revision, nil
+}
+
+// grouped reads a user-wide document, and the scheme that has its groups.
+func (s *Service) grouped(ctx context.Context, c Caller, t Target) (doc Document, scheme *Scheme, err error) {
 	t.App, t.Shared = "", false
-	var (
-		groups   []Group
-		revision uint64
-	)
-	err := s.read(ctx, c, t, func(o Owner) error {
-		doc, err := s.Store.Get(ctx, o)
-		if err != nil {
-			return err
+	err = s.read(ctx, c, t, func(o Owner) (err error) {
+		if doc, err = s.Store.Get(ctx, o); err == nil {
+			scheme, err = s.latest(ctx, o.Org)
 		}
-		scheme, err := s.latest(ctx, o.Org)
-		if err != nil {
-			return err
-		}
-		groups, revision = scheme.groupsOf(doc.Groups), doc.Revision
-		return nil
+		return err
 	})
-	return groups, revision, err
+	return doc, scheme, err
 }
 
 // groupsOf returns those of the scheme's groups that ids name.
@@ -415,19 +414,10 @@ func (s *Service) regroup(ctx context.Context, c Caller, t Target, action string
 // regrouped returns what to makes of a user's groups, and the revision of the document that tells them.
 func (s *Service) regrouped(ctx context.Context, c Caller, t Target, to func(scheme *Scheme, ids []string) ([]string, error),
 ) ([]string, uint64, error) {
-	was, revision, err := s.GroupsOf(ctx, c, t)
+	doc, scheme, err := s.grouped(ctx, c, t)
 	if err != nil {
 		return nil, 0, err
 	}
-	scheme, err := s.latest(ctx, orgOf(c, t.Org))
-	if err != nil {
-		return nil, 0, err
-	}
-	ids := make([]string, len(was))
-	for i, g := range was {
-		ids[i] = g.ID
-	}
-	slices.Sort(ids)
-	would, err := to(scheme, ids)
-	return would, revision, err
+	would, err := to(scheme, scheme.existing(doc.Groups))
+	return would, doc.Revision, err
 }

@@ -118,6 +118,22 @@ func (s *Service) CheckNew(ctx context.Context, c Caller, org string, change Cha
 	})
 }
 
+// CheckNewApplications reports what Make would refuse about so many applications that each keep something about a user who has nothing
+// yet. It is for callers who may write in the organisation.
+func (s *Service) CheckNewApplications(ctx context.Context, c Caller, org string, n int) error {
+	if err := mayGovern(c, org); err != nil {
+		return err
+	}
+	limits, err := s.limits(ctx, org)
+	if err != nil {
+		return err
+	}
+	if n > limits.Applications {
+		return Exceeded("", "application documents about this user", n, limits.Applications)
+	}
+	return nil
+}
+
 // fits reports what a store would refuse about a checked patch of an empty document.
 func (p *Patch) fits() error {
 	bytes, claims := 0, 0
@@ -141,6 +157,9 @@ func (p *Patch) fits() error {
 	}
 	spelt := map[string]string{}
 	for _, put := range p.Set {
+		if put.ProfileClaim && put.Value.kind != KindJSON {
+			return &Error{Code: Conflict, Field: put.Key, Detail: "the entry is a profile claim, which a value of bytes cannot be"}
+		}
 		folded := strings.ToLower(put.Key) // claim keys are ASCII
 		if other, taken := spelt[folded]; taken && put.ProfileClaim {
 			return &Error{Code: Conflict, Field: put.Key, Detail: "the profile claim " + other + " differs only in case"}

@@ -153,5 +153,18 @@ func TestManyAreReadByTheRulesOfOne(t *testing.T) {
 		if err := l.CheckNew(t.Context(), c, "default", metadata.Change{}, nil); err == nil {
 			t.Errorf("%s may create users", c.ref)
 		}
+		if err := l.CheckNewApplications(t.Context(), c, "default", 0); err == nil {
+			t.Errorf("%s may create users with applications", c.ref)
+		}
+	}
+}
+
+func TestNewApplicationsAreCounted(t *testing.T) {
+	l := newLaws(t)
+	l.limits.Applications = 3
+	for n, want := range map[int]metadata.Code{0: "", 3: "", 4: metadata.LimitExceeded} {
+		if err := l.CheckNewApplications(t.Context(), operator, "default", n); codeOf(err) != want {
+			t.Errorf("%d: %v, want %q", n, err, want)
+		}
 	}
 }

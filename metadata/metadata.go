@@ -34,6 +34,10 @@ type Entry struct {
 type Document struct {
 	Revision uint64
 	Entries  []Entry
+	// CreatedAt is when the document was first written, ChangedAt when it was last changed, both with milliseconds; the zero time of one
+	// nothing was ever written to, and of one of the past.
+	CreatedAt time.Time
+	ChangedAt time.Time
 	// Groups are the ids of the groups the user is in, of a user-wide document alone, ascending. Ids of groups that no longer exist may
 	// be among them.
 	Groups []string
@@ -71,6 +75,12 @@ type Put struct {
 	// Unmarked: nobody said whether the entry is a profile claim. In a Change its definition decides, or else it is none. In a Patch
 	// an entry that exists keeps its mark, and ProfileClaim is for one that does not.
 	Unmarked bool
+	// Kept: an entry that exists keeps its mark whatever it is; one that does not is Unmarked. It is for who knows nothing of profile
+	// claims, and of a Change alone.
+	Kept bool
+	// Alike is another value that who sets this one cannot tell from it, the zero Value for none: with KeepEqual an entry that has it is
+	// equal, and where the definition of the key allows it and not Value it is what is set.
+	Alike Value
 	// Term is what the entry is found by if its key is searchable, see TermOf. Service fills it in.
 	Term string
 }
@@ -135,6 +145,10 @@ type Patch struct {
 	Delete []string
 	// Replace removes every entry that Set does not name.
 	Replace bool
+	// KeepEqual passes over what Set has for an entry that has exactly its Value, or its Alike, already: the entry stays as it is.
+	KeepEqual bool
+	// MustExist refuses to delete an entry that is not there, as NotFound with Field set to the key.
+	MustExist bool
 	// Self, of a user who changes his own metadata, says what he may.
 	Self *SelfRules
 	// Groups are the ids of the groups the user is in afterwards, ascending; nil leaves him where he is. Of a user-wide document alone.

@@ -7,7 +7,8 @@ import (
 
 // Project returns what tokens of a user for an application are made of: now, at a point in the past, or after a change that is refused
 // here as it would be by Apply. The caller must be one who may read the user's metadata, or the user himself, and is told nothing he
-// may not read. An app of "" stands for one that no definition keeps anything from. At a point that is not remembered any more it is NotFound.
+// may not read. An app of "" stands for one that no definition keeps anything from. At a point that is not remembered any more it is
+// NotFound.
 func (s *Service) Project(ctx context.Context, c Caller, t Target, app string, at Point, p *Proposal) (Projection, error) {
 	if t.Shared || t.App != "" {
 		return Projection{}, invalid("user", "tokens are about a user")
@@ -122,6 +123,7 @@ func (m *Projection) finish(c Caller, app string, now *Scheme) {
 		}
 	}
 	m.ProfileClaims = claimsOf(m.Scheme, own, app)
+	m.UserMetadata = m.Document.passedOn(m.Scheme, app)
 	m.Candidates = m.ProfileClaims.candidates()
 	for _, e := range m.Document.Entries {
 		m.addUnclaimed(e, FromUser)

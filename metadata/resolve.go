@@ -1,6 +1,9 @@
 package metadata
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // Source is where an entry of a token comes from.
 type Source string
@@ -54,6 +57,7 @@ type Projection struct {
 	OwnBytes, AppBytes, InheritedBytes int
 	Limits                             Limits
 	Candidates                         []Candidate
-	// ProfileClaims are what Service.ProfileClaims would read.
+	// ProfileClaims are what Service.ProfileClaims would read, UserMetadata what Service.UserMetadata would.
 	ProfileClaims *ProfileClaims
+	UserMetadata  func(place string) iter.Seq2[string, []byte]
 }

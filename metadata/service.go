@@ -18,8 +18,10 @@ type Change struct {
 	Delete []string
 	// Replace removes all other entries the caller may remove.
 	Replace bool
-	// Brief is as in Patch.
-	Brief bool
+	// Brief, KeepEqual and MustExist are as in Patch.
+	Brief     bool
+	KeepEqual bool
+	MustExist bool
 }
 
 // Service is the rules of metadata. It is safe for concurrent use.
@@ -30,9 +32,9 @@ type Change struct {
 type Service struct {
 	Store     Store
 	Directory Directory
-	// Audit gets every change that was made, refused for want of permission, or is of unknown outcome, as "metadata.write", of groups and
-	// of who is in them "group.create", "update", "delete", "set", "join" and "leave", of definitions "definition.put" and "delete"; and
-	// "metadata.read" for every refused read.
+	// Audit gets every change that was made, refused for want of permission, or is of unknown outcome, as "metadata.write", what ApplyAll
+	// takes back as "metadata.undo", of groups and of who is in them "group.create", "update", "delete", "set", "join" and "leave", of
+	// definitions "definition.put" and "delete"; and "metadata.read" for every refused read.
 	Audit audit.Log
 	Now   func() time.Time
 	// Schemes are those of Store, remembered.
@@ -123,7 +125,8 @@ func newOp() string { return rand.Text()[:opLength] }
 // patch checks a change, as far as that does not depend on who the user is, and makes it canonical.
 func (s *Service) patch(ctx context.Context, c Caller, change Change, pre Precondition) (Patch, error) {
 	p := Patch{
-		Replace: change.Replace, Brief: change.Brief, If: pre, ChangedBy: c.Ref(), Via: via(ctx), At: s.Now(), Op: newOp(),
+		Replace: change.Replace, Brief: change.Brief, KeepEqual: change.KeepEqual, MustExist: change.MustExist, If: pre,
+		ChangedBy: c.Ref(), Via: via(ctx), At: s.Now(), Op: newOp(),
 	}
 	if pre.Key != "" {
 		if err := CheckKey(pre.Key); err != nil {
@@ -167,7 +170,7 @@ func (p *Put) check() error {
 	if err := p.Value.checkSize(p.Key); err != nil {
 		return err
 	}
-	if !p.ProfileClaim || p.Unmarked {
+	if p.Unmarked = p.Unmarked || p.Kept; p.Unmarked || !p.ProfileClaim {
 		return nil
 	}
 	if p.Value.kind != KindJSON {

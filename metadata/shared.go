@@ -78,6 +78,9 @@ func (s *Service) applyShared(ctx context.Context, patch Patch, out *outcome) er
 		if err := s.check(ctx, scheme, o, false, &checked); err != nil {
 			return err
 		}
+		if err := s.settleKept(ctx, o, &checked); err != nil {
+			return err
+		}
 		was := scheme.Shared[o.Group]
 		would := checked.sharedClaims(was)
 		grows := sum(would) > sum(was)
@@ -104,6 +107,31 @@ func (s *Service) applyShared(ctx context.Context, patch Patch, out *outcome) er
 		return err
 	}
 	return ErrSchemeChanged
+}
+
+// settleKept settles what a patch leaves to what is stored, in a shared document, which stays as it is while the scheme does.
+func (s *Service) settleKept(ctx context.Context, o Owner, p *Patch) error {
+	open := func(put Put) bool { return p.KeepEqual || put.Unmarked }
+	if !slices.ContainsFunc(p.Set, open) {
+		return nil
+	}
+	doc, err := s.Store.Get(ctx, o)
+	if err != nil {
+		return err
+	}
+	for i := range p.Set {
+		put := &p.Set[i]
+		e, exists := doc.Entry(put.Key)
+		equal := exists && p.KeepEqual && (put.Value == e.Value || put.Alike == e.Value)
+		if equal {
+			put.Value, put.Term = e.Value, ""
+		}
+		if equal || exists && put.Unmarked {
+			put.ProfileClaim = e.ProfileClaim
+		}
+		put.Unmarked = false
+	}
+	return nil
 }
 
 // settleShared takes back a change by which somebody inherits too much who did not when it was checked.

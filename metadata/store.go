@@ -23,11 +23,11 @@ type Store interface {
 	// Apply makes a change and returns the document as it stands afterwards. It happens completely or not at all, isolated from
 	// every other change. It is refused, in this order, with ErrUserNotFound, ErrSchemeChanged (the user's partition has announced a
 	// later scheme than the change was checked against, or, of a shared document, there is one), PreconditionFailed, Forbidden (Self),
-	// LimitExceeded, or Conflict (two claim keys that differ only in case, or a claim of bytes).
+	// NotFound (MustExist), LimitExceeded, or Conflict (two claim keys that differ only in case, or a claim of bytes).
 	//
 	// A change that sets at least one entry, even to what it was, deletes one that exists, or puts the user into other groups raises
-	// the revision by one, and is remembered by History. Any other leaves it. A change of a shared document raises the revision of the
-	// organisation's Scheme too.
+	// the revision by one, and is remembered by History. Any other leaves it, so one of which KeepEqual passes over everything. A change
+	// of a shared document raises the revision of the organisation's Scheme too.
 	//
 	// A change whose Op is among the document's latest (some seconds and dozens of changes back) is the repetition of one that
 	// was made: it does nothing and succeeds with the document as it stands now, later changes included.

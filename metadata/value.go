@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"io"
 	"slices"
@@ -61,6 +62,38 @@ func (v Value) Kind() Kind { return v.kind }
 
 // Raw returns the JSON text, or the bytes.
 func (v Value) Raw() string { return v.raw }
+
+// JSON returns the value where only JSON can stand: bytes as a string, in padded base64 of the standard alphabet.
+func (v Value) JSON() string {
+	if v.kind != KindBytes {
+		return v.raw
+	}
+	return `"` + base64.StdEncoding.EncodeToString([]byte(v.raw)) + `"`
+}
+
+// Opaque returns the value where only bytes can stand: bytes as they are, a JSON string as its text, any other JSON as its own text.
+func (v Value) Opaque() []byte {
+	if v.kind == KindJSON && strings.HasPrefix(v.raw, `"`) {
+		if text, err := jsontext.AppendUnquote(nil, v.raw); err == nil {
+			return text
+		}
+	}
+	return []byte(v.raw)
+}
+
+// FromOpaque returns what is stored of bytes from where there are only bytes, so that Opaque gives the same bytes back: a JSON string if
+// they are UTF-8 that fits into one, else bytes. alike is what they could be instead, JSON of another type that Opaque would give the same
+// bytes for, or the zero Value.
+func FromOpaque(b []byte) (v, alike Value) {
+	v = Bytes(b)
+	if quoted, err := jsontext.AppendQuote(nil, b); err == nil && len(quoted) <= MaxValueBytes {
+		v = Value{KindJSON, string(quoted)}
+	}
+	if other, err := JSON(b); err == nil && other.raw == string(b) && other.raw[0] != '"' {
+		alike = other
+	}
+	return v, alike
+}
 
 func (v Value) checkSize(field string) error {
 	if len(v.raw) > MaxValueBytes {

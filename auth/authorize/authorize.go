@@ -14,10 +14,11 @@ import (
 	"github.com/claimsmith/claimsmith/internal/audit"
 )
 
-// The pages of the product itself that a Flow can lead to instead of a client.
+// The pages of the product itself that a Flow can lead to instead of a client, by their paths.
 const (
-	PageAccount = "account" // the user's own account
-	PageDevice  = "device"  // letting a device in
+	PageAccount     = "account"             // the user's own account
+	PagePreferences = "account/preferences" // what he may say about himself
+	PageDevice      = "device"              // letting a device in
 )
 
 // Flow is a valid request on its way.
@@ -55,6 +56,9 @@ type Flow struct {
 	Primary *auth.Subject `json:"primary,omitempty"`
 }
 
+// toAccount reports whether the flow leads to a page of its user's account.
+func (f *Flow) toAccount() bool { return f.Page == PageAccount || f.Page == PagePreferences }
+
 // StepKind is what a browser has to do next.
 type StepKind string
 
@@ -72,11 +76,11 @@ const (
 )
 
 // Step is what a browser has to do next, with what the page needs to say. The steps of PageDevice end with StepConsent, those of
-// PageAccount with StepPage.
+// PageAccount and PagePreferences with StepPage.
 type Step struct {
 	Kind   StepKind
 	Answer *Answer
-	// Client is nil for PageAccount. Org is the one whose look the page has.
+	// Client is nil for the pages of an account. Org is the one whose look the page has.
 	Client *auth.Client
 	Org    *auth.Org
 	User   *auth.User // who is logged in, nil for nobody

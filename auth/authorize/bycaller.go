@@ -23,9 +23,7 @@ func (s *Service) ApplicationsOf(ctx context.Context, caller *auth.Caller, org, 
 
 // WithdrawOf is Withdraw for a caller: the user himself, or who may write in his home organisation.
 func (s *Service) WithdrawOf(ctx context.Context, caller *auth.Caller, org, name, client string) error {
-	if org == "" {
-		org = caller.HomeOrg()
-	}
+	org = caller.OrgOf(org)
 	user, err := s.Sessions.Users.Person(ctx, caller, org, name, true)
 	if err == nil {
 		err = s.withdraw(ctx, user.ID, org, client)

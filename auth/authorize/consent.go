@@ -116,7 +116,7 @@ func (s *Service) Deny(ctx context.Context, f *Flow, sess *session.Session) (*An
 
 // atConsent returns the place of a flow that has got as far as consent, or else what it is answered with.
 func (s *Service) atConsent(ctx context.Context, f *Flow, sess *session.Session) (*place, *Answer, error) {
-	if f.Page == PageAccount {
+	if f.toAccount() {
 		return nil, nil, errFlow
 	}
 	at, step, err := s.advance(ctx, f, sess)

@@ -100,7 +100,7 @@ func canonicalUserCode(typed string) string {
 func (s *Service) BeginPage(ctx context.Context, page, userCode, browser, address string) (*Flow, error) {
 	f := s.begin(browser)
 	switch f.Page = page; page {
-	case PageAccount:
+	case PageAccount, PagePreferences:
 		return f, nil
 	case PageDevice:
 		err := s.findDevice(ctx, f, userCode, address)

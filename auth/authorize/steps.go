@@ -15,7 +15,7 @@ const primaryLifetime = 10 * time.Minute
 // place is a flow that has got as far as its user and his organisation.
 type place struct {
 	flow    *Flow
-	client  *auth.Client // nil for PageAccount
+	client  *auth.Client // nil for the pages of an account
 	session *session.Session
 	user    *auth.User
 	org     *auth.Org
@@ -28,7 +28,7 @@ func (s *Service) Next(ctx context.Context, f *Flow, sess *session.Session) (*St
 	if err != nil || step != nil {
 		return step, err
 	}
-	if f.Page == PageAccount {
+	if f.toAccount() {
 		return &Step{Kind: StepPage, User: at.user, Org: at.org}, nil
 	}
 	due, err := s.consentDue(ctx, at)
@@ -65,8 +65,8 @@ func (s *Service) advance(ctx context.Context, f *Flow, sess *session.Session) (
 
 // clientOf reads the client of a flow again: what was right when the flow began need not be so any more (row A-06).
 func (s *Service) clientOf(ctx context.Context, f *Flow) (*auth.Client, error) {
-	if f.Page == PageAccount {
-		return nil, nil //nolint:nilnil // the account page has none
+	if f.toAccount() {
+		return nil, nil //nolint:nilnil // an account's pages have none
 	}
 	client, err := s.client(ctx, f.Client)
 	if err != nil {
@@ -192,7 +192,7 @@ func (s *Service) checkOrg(ctx context.Context, at *place) (*Step, error) {
 	switch {
 	case len(orgs) == 0:
 		return s.refuse(ctx, at, &auth.Error{Code: auth.AccessDenied, Detail: "this user cannot use this application"})
-	case len(orgs) == 1 || f.Page == PageAccount: // the account is that of the home organisation
+	case len(orgs) == 1 || f.toAccount(): // the account is that of the home organisation
 		at.org = &orgs[0]
 		return nil, nil //nolint:nilnil // goes on
 	case f.asks("none"):

@@ -95,9 +95,7 @@ func (s *Service) Reset(ctx context.Context, caller *auth.Caller, org, name stri
 		err = s.Users.EndIssued(ctx, user.ID)
 	}
 	e := auth.Outcome("factor.reset", caller.Ref(), err)
-	if org == "" {
-		org = caller.HomeOrg()
-	}
+	org = caller.OrgOf(org)
 	if auth.ValidSlug(org) {
 		e.Org = org
 	}

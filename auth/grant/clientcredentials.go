@@ -3,6 +3,7 @@ package grant
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/claimsmith/claimsmith/auth"
 )
@@ -16,7 +17,9 @@ type ClientCredentials struct {
 func (ClientCredentials) Type() string { return auth.GrantClientCredentials }
 
 // userScopes speak of a user, and a client's own token has none.
-var userScopes = []string{auth.ScopeOpenID, "profile", "email", "phone", "address", auth.ScopeOffline}
+var userScopes = []string{auth.ScopeOpenID, "profile", "email", "phone", "address", auth.ScopeOffline, auth.ScopeUserMetadata}
+
+func isUserScope(scope string) bool { return slices.Contains(userScopes, scope) }
 
 // Authorize implements Grant.
 func (g ClientCredentials) Authorize(_ context.Context, client *auth.Client, r Request) (auth.Tokens, About, error) {
@@ -28,8 +31,11 @@ func (g ClientCredentials) Authorize(_ context.Context, client *auth.Client, r R
 	if asked == "" && r.Audience == auth.ScopeAPI { // seed 002's older form
 		asked = auth.ScopeAPI
 	}
+	if auth.HasScope(asked, auth.ScopeZitadelAPI) { // Zitadel's client libraries ask for openid whoever they are
+		asked = strings.Join(slices.DeleteFunc(auth.Scopes(asked), isUserScope), " ")
+	}
 	own := *client
-	own.Scopes = slices.DeleteFunc(slices.Clone(client.Scopes), func(s string) bool { return slices.Contains(userScopes, s) })
+	own.Scopes = slices.DeleteFunc(slices.Clone(client.Scopes), isUserScope)
 	scope, err := auth.NarrowScope(&own, asked)
 	if err != nil {
 		return auth.Tokens{}, about, err

@@ -353,6 +353,10 @@ func (brokenProfiles) ProfileClaims(ctx context.Context, _, _, _ string) (
 	}
 }
 
+func (brokenProfiles) UserMetadata(context.Context, string, string, string) (func(string) iter.Seq2[string, []byte], error) {
+	return nil, errors.New("gone")
+}
+
 // A login whose tokens cannot be made leaves nothing behind, and the code is used up.
 func TestCodeWithoutMetadata(t *testing.T) {
 	w := newWorld(t, redistest.Embedded(t))

@@ -39,6 +39,8 @@ type Request struct {
 	Proof auth.Proof
 	// Address is where the request comes from.
 	Address string
+	// Here refuses a login by password, before it is one, where its access token would not be for the issuer itself.
+	Here bool
 
 	// keyThumbprint is that of the key Proof has proved, "" for none.
 	keyThumbprint string

@@ -36,6 +36,11 @@ func (g Password) Authorize(ctx context.Context, client *auth.Client, r Request)
 	if len(auth.Scopes(r.Scope)) == 0 && slices.Contains(client.Scopes, auth.ScopeOpenID) {
 		scope = strings.TrimSpace(auth.ScopeOpenID + " " + scope)
 	}
+	if r.Here && !g.Issuer.IsAudience(client, scope) {
+		return auth.Tokens{}, About{}, &auth.Error{
+			Code: auth.AccessDenied, Detail: "the access tokens of this application are not for this server",
+		}
+	}
 	subject, err := g.Authenticator.Authenticate(ctx, auth.Login{
 		Username: r.Username, Password: r.Password, OTP: r.OTP, Org: r.Org, Client: client, Address: r.Address,
 	})

@@ -29,7 +29,7 @@ func (s *Service) Archive(ctx context.Context, caller *auth.Caller, org, name st
 	if err == nil {
 		done, err = s.Trail.Walk()
 	}
-	s.Audit.Record(ctx, auth.About(auth.Outcome("user.archive", caller.Ref(), err), orgOf(caller, org), "user", user.ID))
+	s.Audit.Record(ctx, auth.About(auth.Outcome("user.archive", caller.Ref(), err), caller.OrgOf(org), "user", user.ID))
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (s *Service) Archive(ctx context.Context, caller *auth.Caller, org, name st
 
 // subject finds whom an archive is about.
 func (s *Service) subject(ctx context.Context, caller *auth.Caller, org, name string) (user auth.User, self bool, err error) {
-	if _, self = caller.Self(orgOf(caller, org)); self {
+	if _, self = caller.Self(caller.OrgOf(org)); self {
 		user, err = s.Users.Find(ctx, caller, org, name)
 	} else {
 		user, err = s.Users.Managed(ctx, caller, org, name)

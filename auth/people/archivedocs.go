@@ -10,11 +10,11 @@ import (
 	"github.com/claimsmith/claimsmith/metadata"
 )
 
-// entryFile is an entry of a document. Bytes are in base64.
+// entryFile is an entry of a document. Of a value of bytes there is ValueBase64, in padded base64 of the standard alphabet.
 type entryFile struct {
 	Key          string         `json:"key"`
 	Value        jsontext.Value `json:"value,omitzero"`
-	Base64       string         `json:"base64,omitempty"`
+	ValueBase64  *string        `json:"valueBase64,omitzero"`
 	ProfileClaim bool           `json:"profileClaim"`
 	Revision     uint64         `json:"revision"`
 	CreatedAt    time.Time      `json:"createdAt"`
@@ -27,11 +27,12 @@ type documentFile struct {
 	Entries  []entryFile `json:"entries"`
 }
 
-func split(v metadata.Value) (value jsontext.Value, bytes string) {
+func split(v metadata.Value) (value jsontext.Value, bytes *string) {
 	if v.Kind() == metadata.KindBytes {
-		return nil, base64.StdEncoding.EncodeToString([]byte(v.Raw()))
+		text := base64.StdEncoding.EncodeToString([]byte(v.Raw()))
+		return nil, &text
 	}
-	return jsontext.Value(v.Raw()), ""
+	return jsontext.Value(v.Raw()), nil
 }
 
 func (a *archive) document(ctx context.Context, name string, t metadata.Target) error {
@@ -65,7 +66,7 @@ type differenceFile struct {
 
 type shownFile struct {
 	Value        jsontext.Value `json:"value,omitzero"`
-	Base64       string         `json:"base64,omitempty"`
+	ValueBase64  *string        `json:"valueBase64,omitzero"`
 	Hash         string         `json:"hash,omitempty"`
 	ProfileClaim bool           `json:"profileClaim"`
 }
@@ -76,33 +77,26 @@ func shown(s *metadata.Shown) *shownFile {
 	}
 	file := &shownFile{Hash: s.Hash, ProfileClaim: s.ProfileClaim}
 	if s.Hash == "" {
-		file.Value, file.Base64 = split(s.Value)
+		file.Value, file.ValueBase64 = split(s.Value)
 	}
 	return file
 }
 
-// historyPage is how many changes are held at once.
-const historyPage = 10
-
 func (a *archive) history(ctx context.Context, name string, t metadata.Target) error {
 	return a.list(name, func(add func(any) error) error {
-		for p := (metadata.Page{Limit: historyPage}); ; {
-			past, next, err := a.Metadata.History(ctx, a.caller, t, "", p)
-			if err != nil {
+		past, _, err := a.Metadata.History(ctx, a.caller, t, "", metadata.Page{})
+		if err != nil {
+			return err
+		}
+		for _, c := range past {
+			file := changeFile{c.Revision, c.At, c.By, c.Via, make([]differenceFile, len(c.Changes)), c.Joined, c.Left}
+			for n, d := range c.Changes {
+				file.Changes[n] = differenceFile{d.Key, shown(d.Before), shown(d.After)}
+			}
+			if err := add(file); err != nil {
 				return err
 			}
-			for _, c := range past {
-				file := changeFile{c.Revision, c.At, c.By, c.Via, make([]differenceFile, len(c.Changes)), c.Joined, c.Left}
-				for n, d := range c.Changes {
-					file.Changes[n] = differenceFile{d.Key, shown(d.Before), shown(d.After)}
-				}
-				if err := add(file); err != nil {
-					return err
-				}
-			}
-			if p.After = next; next == "" {
-				return nil
-			}
 		}
+		return nil
 	})
 }

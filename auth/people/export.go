@@ -25,7 +25,7 @@ func (s *Service) Export(
 	ctx context.Context, caller *auth.Caller, org string, secrets bool,
 	step func(context.Context) (context.Context, context.CancelFunc), yield func(*Exported) error,
 ) error {
-	org = orgOf(caller, org)
+	org = caller.OrgOf(org)
 	err := s.mayExport(caller, org, secrets)
 	action := "user.export"
 	if secrets {

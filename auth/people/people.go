@@ -57,7 +57,7 @@ func (s *Service) Search(
 	if withMetadata {
 		p.Limit = min(p.Limit, pageWithDocuments)
 	}
-	ids, next, err := s.Metadata.Search(ctx, caller, orgOf(caller, org), q, metadata.Page(p))
+	ids, next, err := s.Metadata.Search(ctx, caller, caller.OrgOf(org), q, metadata.Page(p))
 	if err != nil {
 		return nil, "", err
 	}
@@ -81,7 +81,7 @@ func (s *Service) addDocuments(ctx context.Context, caller *auth.Caller, org str
 	for n := range people {
 		ids[n] = people[n].ID
 	}
-	documents, err := s.Metadata.GetAll(ctx, caller, orgOf(caller, org), ids)
+	documents, err := s.Metadata.GetAll(ctx, caller, caller.OrgOf(org), ids)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (s Stream[L, R]) run(
 // operates refuses who does not operate an organisation: streams are theirs alone, as they keep a server busy for as long as they like.
 // The organisation is the caller's own where none is named.
 func operates(caller *auth.Caller, named string) (org string, err error) {
-	org = orgOf(caller, named)
+	org = caller.OrgOf(named)
 	switch {
 	case caller.MayWrite(org):
 		return org, nil
@@ -89,13 +89,6 @@ func operates(caller *auth.Caller, named string) (org string, err error) {
 }
 
 var errNoOrg = &auth.Error{Code: auth.NotFound, Detail: "no such organisation"}
-
-func orgOf(caller *auth.Caller, named string) string {
-	if named == "" {
-		return caller.HomeOrg()
-	}
-	return named
-}
 
 // Line is a change of a user's document: of its entries, of his groups, or of both at once.
 type Line struct {

@@ -116,7 +116,7 @@ func newWorld(t testing.TB, b redistest.Backend) *world {
 func clients() []auth.Client {
 	sum := sha256.Sum256([]byte("a secret of the client"))
 	secret := base64.RawURLEncoding.EncodeToString(sum[:])
-	scopes := []string{"openid", "profile", "email", "orders", auth.ScopeOffline}
+	scopes := []string{"openid", "profile", "email", "orders", auth.ScopeOffline, auth.ScopeUserMetadata}
 	login := []string{auth.GrantPassword, auth.GrantRefreshToken}
 	return []auth.Client{
 		{ID: "web", Org: org, SecretHash: secret, GrantTypes: login, Scopes: scopes},
@@ -125,7 +125,7 @@ func clients() []auth.Client {
 		{ID: "blind", Org: org, GrantTypes: login, Scopes: scopes, ClaimsIn: []string{}, AccessTokenAlg: "EdDSA"},
 		{ID: "narrow", Org: org, GrantTypes: login, Scopes: scopes, ClaimsIn: []string{auth.InIDToken, auth.InIntrospection}},
 		{ID: "other", Org: "acme", AllOrgs: true, GrantTypes: login, Scopes: scopes, Audience: []string{"https://api.example", "é"}},
-		{ID: "bound", Org: org, GrantTypes: login, Scopes: []string{"orders"}, RequireDPoP: true},
+		{ID: "bound", Org: org, GrantTypes: login, Scopes: []string{"orders", auth.ScopeUserMetadata}, RequireDPoP: true},
 	}
 }
 

@@ -69,10 +69,7 @@ type Difference struct {
 
 // Preview makes the preview of a user that the caller may read, see metadata.Service.Project.
 func (s *Service) Preview(ctx context.Context, caller *auth.Caller, r Request) (Preview, error) {
-	org := r.Target.Org
-	if org == "" {
-		org = caller.HomeOrg()
-	}
+	org := caller.OrgOf(r.Target.Org)
 	after, err := s.Metadata.Project(ctx, caller, r.Target, r.Client, r.At, r.Change)
 	if err != nil {
 		return Preview{}, err
@@ -156,6 +153,7 @@ func (s *Service) tokens(l login, made *metadata.Projection) (Tokens, error) {
 	p, err := s.Issuer.Payloads(auth.Sample{
 		Client: l.client, User: l.user, Org: l.org, Scope: l.scope, At: l.at,
 		Entries: c.In, Revision: c.Revision, AppRevision: c.AppRevision, OrgRevision: c.OrgRevision,
+		UserMetadata: made.UserMetadata,
 	})
 	if err != nil {
 		return Tokens{}, err

@@ -1,6 +1,7 @@
 package preview_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,9 @@ func masked(t testing.TB, payload string) string {
 type random struct{ *rand.Rand }
 
 var claimKeys = []string{"plan", "Plan", "b2", "B2", "k1", "K1", "tags", "user-theme", "a.b", "z_9", "ContractNumber", "sub", "metadata_x"}
+
+// otherKeys are those of entries that are no claims.
+var otherKeys = []string{"Zürich", `a "b"\ <&>`, "\u2028", "hidden:key", "9"}
 
 func (r random) text() string {
 	parts := []string{"a", "Zürich", "日本", "😀", `\"`, `\\`, `\n`, `\u0000`, `\u00e9`, `\ud83d\ude00`, "\u2028", `\/`, "<b>&", `\"iss\":`, " "}
@@ -111,6 +115,10 @@ func (r random) patch(t testing.TB) (p metadata.Patch) {
 		}
 		p.Set = append(p.Set, metadata.Put{Key: key, Value: r.value(t), ProfileClaim: r.IntN(5) > 0})
 	}
+	if key := pick(r, otherKeys...); r.IntN(3) == 0 {
+		length := pick(r, 0, 1, 20, 1500, 3000, 3040, 3066)
+		p.Set = append(p.Set, metadata.Put{Key: key, Value: metadata.Bytes(bytes.Repeat([]byte{0xff, '"', 0}, length/3))})
+	}
 	p.Replace = r.IntN(10) == 0
 	return p
 }
@@ -129,7 +137,7 @@ func (r random) definition(t testing.TB) *metadata.Definition {
 		return some
 	}
 	d := &metadata.Definition{
-		Key: pick(r, claimKeys...), Clients: subset("web", "short", "picky", "other"), Places: subset(metadata.Places...),
+		Key: pick(r, append(otherKeys, claimKeys...)...), Clients: subset("web", "short", "picky", "other"), Places: subset(metadata.Places...),
 		Claim: pick(r, "", metadata.ClaimOptional, metadata.ClaimAlways, metadata.ClaimNever), Sensitive: r.IntN(4) == 0,
 		Read:  pick(r, "", metadata.ForServices, metadata.ForServices, metadata.ForServices, metadata.ForSelf, metadata.ForOperators),
 		Write: pick(r, "", metadata.ForOperators, metadata.ForSelf),

@@ -82,7 +82,7 @@ var ephemeral = map[*regexp.Regexp]time.Duration{
 	regexp.MustCompile(`^rate:cs:\{\d+\}:l:\w+`): 10 * time.Minute,
 }
 
-var lasting = regexp.MustCompile(`^cs:(meta$|\{\d+\}:(u|h|uo|uh|o|os|c|co|t|to|keys)(:|$))`)
+var lasting = regexp.MustCompile(`^cs:(meta$|\{\d+\}:(u|h|uo|uh|o|os|c|co|t|to|keys|numbers)(:|$))`)
 
 // wantTTLs checks that exactly the ephemeral keys have a life, and that no key is of an unknown kind. It notes the kinds it saw.
 func wantTTLs(t *testing.T, b redistest.Backend, step string, seen map[*regexp.Regexp]bool) {

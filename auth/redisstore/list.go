@@ -2,13 +2,11 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/internal/keyspace"
 )
 
 // list reads one page of an index that lies spread over the partitions, and fields of the objects in it. The order is that of the
@@ -58,9 +56,9 @@ func listRecords[T any](
 // members reads one page of ids. It looks at few partitions first, which suffice for a large index, and at twice as many each
 // time, so that a small one takes seven round trips at 256 partitions.
 func (s *Store) members(ctx context.Context, index func(partition int) string, p auth.Page) (ids []string, next string, err error) {
-	partition, last, err := s.parsePosition(p.After)
+	partition, last, err := s.space.ParsePosition(p.After)
 	if err != nil {
-		return nil, "", err
+		return nil, "", &auth.Error{Code: auth.InvalidRequest, Detail: "this is not a position in the list", Err: err}
 	}
 	limit := max(p.Limit, 1)
 	for width := 4; partition < s.space.Partitions(); width *= 2 {
@@ -84,27 +82,10 @@ func (s *Store) members(ctx context.Context, index func(partition int) string, p
 					return ids, next, nil
 				}
 				ids = append(ids, id)
-				next = position(partition+i, id)
+				next = keyspace.Position(partition+i, id)
 			}
 		}
 		partition += len(found)
 	}
 	return ids, "", nil
-}
-
-// position is where a page ends: a partition and the last id of it.
-func position(partition int, id string) string { return strconv.Itoa(partition) + ":" + id }
-
-func (s *Store) parsePosition(text string) (partition int, last string, err error) {
-	if text == "" {
-		return 0, "", nil
-	}
-	number, last, _ := strings.Cut(text, ":")
-	partition, err = strconv.Atoi(number)
-	if err != nil || last == "" || partition < 0 || partition >= s.space.Partitions() {
-		return 0, "", &auth.Error{
-			Code: auth.InvalidRequest, Detail: "this is not a position in the list", Err: fmt.Errorf("position %q", text),
-		}
-	}
-	return partition, last, nil
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/claimsmith/claimsmith/internal/keyspace"
 )
 
-// schema is the version of everything stored that this program writes and reads.
-const schema = 1
+// schema is the version of everything stored that this program writes and reads. It changes with every format that its predecessor does
+// not read, or that does not read its predecessor's.
+const schema = 2
 
 // maxPartitions is what keyspace.New takes.
 const maxPartitions = 16384
@@ -56,7 +57,9 @@ func readFacts(facts []any) (keyspace.Space, error) {
 		return keyspace.Space{}, fmt.Errorf("%s is damaged: %q", keyspace.Meta, facts)
 	}
 	if stored[1] != strconv.Itoa(schema) {
-		return keyspace.Space{}, fmt.Errorf("the data has schema %q, this program knows %d", stored[1], schema)
+		return keyspace.Space{}, fmt.Errorf(
+			"the data in this redis has format %q, and this version of claimsmith reads and writes format %d alone: run the version that wrote it",
+			stored[1], schema)
 	}
 	partitions, err := partitionCount(stored[0])
 	if err != nil {

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
@@ -51,8 +52,8 @@ func TestInstallation(t *testing.T) {
 func TestDamagedInstallation(t *testing.T) {
 	c := redistest.Embedded(t).Client
 	for _, facts := range []map[string]string{
-		{"partitions": "256"}, {"schema": "1"}, {"partitions": "256", "schema": "2"}, {"partitions": "0", "schema": "1"},
-		{"partitions": "x", "schema": "1"}, {"partitions": "99999", "schema": "1"},
+		{"partitions": "256"}, {"schema": "2"}, {"partitions": "256", "schema": "3"}, {"partitions": "0", "schema": "2"},
+		{"partitions": "x", "schema": "2"}, {"partitions": "99999", "schema": "2"},
 	} {
 		c.Del(t.Context(), keyspace.Meta)
 		if err := c.HSet(t.Context(), keyspace.Meta, facts).Err(); err != nil {
@@ -63,6 +64,21 @@ func TestDamagedInstallation(t *testing.T) {
 		}
 		if s, err := redisstore.Initialise(t.Context(), &durable.Runner{Client: c}, 256); err == nil {
 			t.Errorf("%v initialised as %v", facts, s)
+		}
+	}
+}
+
+// Before documents told when they were created, their headers were another format.
+func TestDataOfAnotherFormatIsNotOpened(t *testing.T) {
+	c := redistest.Embedded(t).Client
+	if err := c.HSet(t.Context(), keyspace.Meta, "partitions", 256, "schema", 1).Err(); err != nil {
+		t.Fatal(err)
+	}
+	_, opened := redisstore.Open(t.Context(), c)
+	_, initialised := redisstore.Initialise(t.Context(), &durable.Runner{Client: c}, 256)
+	for _, err := range []error{opened, initialised} {
+		if err == nil || !strings.Contains(err.Error(), `format "1"`) || !strings.Contains(err.Error(), "format 2 alone") {
+			t.Errorf("data of the first format: %v", err)
 		}
 	}
 }

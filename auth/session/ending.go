@@ -29,9 +29,7 @@ func (s *Service) List(ctx context.Context, caller *auth.Caller, org, user strin
 
 // End ends one session of a user, like List about who may, but writing for an operator.
 func (s *Service) End(ctx context.Context, caller *auth.Caller, org, user, id string) error {
-	if org == "" {
-		org = caller.HomeOrg()
-	}
+	org = caller.OrgOf(org)
 	u, err := s.Users.Person(ctx, caller, org, user, true)
 	if err == nil {
 		err = s.endOne(ctx, u.ID, id)

@@ -92,6 +92,8 @@ func Run(t *testing.T, instances ...Store) {
 		{"consents", s.testConsents},
 		{"consent races", s.testConsentRaces},
 		{"origins", s.testOrigins},
+		{"numbers", s.testNumbers},
+		{"number races", s.testNumberRaces},
 	} {
 		t.Run(part.name, part.run)
 	}

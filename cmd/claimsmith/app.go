@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,9 +25,12 @@ import (
 	"github.com/claimsmith/claimsmith/config"
 	"github.com/claimsmith/claimsmith/handlers"
 	"github.com/claimsmith/claimsmith/handlers/console"
+	"github.com/claimsmith/claimsmith/handlers/iblai"
 	"github.com/claimsmith/claimsmith/handlers/native"
 	"github.com/claimsmith/claimsmith/handlers/oidc"
 	"github.com/claimsmith/claimsmith/handlers/openapi"
+	"github.com/claimsmith/claimsmith/handlers/sentinel"
+	"github.com/claimsmith/claimsmith/handlers/zitadel"
 	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
@@ -131,6 +135,11 @@ func newApp(i installation, s *config.Server, log *slog.Logger) (*app, error) {
 	a.management(i)
 	a.logins(i)
 	a.tokens(i)
+	for _, name := range s.Dialects {
+		if !slices.ContainsFunc(a.dialects(), func(d handlers.Dialect) bool { return d.Name() == name }) {
+			return nil, fmt.Errorf("there is no dialect %q", name)
+		}
+	}
 	return a, nil
 }
 
@@ -238,7 +247,7 @@ func limits(l config.Limits, registry *auth.Registry) func(context.Context, stri
 }
 
 func (a *app) dialects() []handlers.Dialect {
-	return []handlers.Dialect{
+	all := []handlers.Dialect{
 		&native.Dialect{
 			Callers: a.callers, Metadata: a.metadata, Users: a.users, Orgs: a.orgs, Clients: a.clients, APITokens: a.apiTokens,
 			Sessions: a.sessions, Factors: a.factors, Authorize: a.authorize, Preview: a.preview, People: a.people, Trail: a.trail,
@@ -253,8 +262,21 @@ func (a *app) dialects() []handlers.Dialect {
 			Registry: a.registry, Metadata: a.metadata, Preview: a.preview, People: a.people,
 		},
 		a.operatorConsole(),
-		&openapi.Dialect{Issuer: a.settings.Issuer},
+		&openapi.Dialect{Issuer: a.settings.Issuer, Dialects: a.settings.Dialects},
 	}
+	for _, d := range []handlers.Dialect{
+		&iblai.Dialect{Callers: a.callers, Metadata: a.metadata, Users: a.users, Registry: a.registry},
+		&sentinel.Dialect{
+			Callers: a.callers, Metadata: a.metadata, Users: a.users, Clients: a.clients, Registry: a.registry, Dispatcher: a.grants,
+			Inspector: a.inspector,
+		},
+		&zitadel.Dialect{Callers: a.callers, Metadata: a.metadata, Registry: a.registry, Now: a.now},
+	} {
+		if a.settings.Dialects.Has(d.Name()) {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // install makes an opened Redis an installation: signing keys, the default organisation and the built-in login client. What is there

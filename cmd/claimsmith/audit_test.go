@@ -54,6 +54,7 @@ var (
 // Every security operation leaves exactly one record, whether it succeeded or was refused: who, what, where, whence, how it ended (row
 // P-01). The golden file is the whole list.
 func TestAuditEvents(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	c.address = "203.0.113.77:5000"
 	operator, reader, foreign, machine := c.acme.operator, c.acme.reader, c.globex.operator, c.acme.machineToken
@@ -253,6 +254,7 @@ func (c *cast) silentToken() string {
 
 // The keys are changed from the command line; that is recorded too.
 func TestAuditOfKeys(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	before := len(events(t, c.log.String()))
 	ctx := context.Background()
@@ -278,6 +280,7 @@ func TestAuditOfKeys(t *testing.T) {
 
 // What failed inside stays inside (row I-08).
 func TestErrorsHaveNothingInternal(t *testing.T) {
+	t.Parallel()
 	b := redistest.Embedded(t)
 	c := newCast(t, b)
 	internal := regexp.MustCompile(`(?i)redis|goroutine|\.go\b|/work|/root|panic|127\.0\.0\.1|\{\d{3}\}|cs:|echo|json:|unmarshal|sha256|evalsha|reflect|struct|<nil>|0x[0-9a-f]{6}|golang|v\d+\.\d+\.\d+`)

@@ -43,6 +43,8 @@ var bodies = []body{
 	{"POST /api/metadata/bulk", "/api/metadata/bulk", `{"user":"acme-user-id","set":[{"key":"a","value":1%}]}`},
 	{"POST /api/user/import", "/api/user/import", `{"username":"created"%}`},
 	{"POST /api/user/import", "/api/user/import", `{"username":"created","metadata":[{"key":"a","value":1%}]}`},
+	{"POST /api/user/import", "/api/user/import", `{"apps":[{"client_id":"login"%}]}`},
+	{"POST /api/user/import", "/api/user/import", `{"apps":[{"client_id":"login","metadata":[{"key":"a","value":1%}]}]}`},
 	{"POST /api/user/import", "/api/user/import", `{"username":"created","profile":{"name":"x"%}}`},
 	{"POST /api/user/import", "/api/user/import", `{"username":"created","profile":{"address":{"country":"x"%}}}`},
 

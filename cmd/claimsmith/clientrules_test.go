@@ -16,12 +16,14 @@ import (
 
 // Whatever is asked of a client, it is refused and nothing changes, or the client is one that keeps the rules.
 func TestClientsKeepTheRules(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	texts := map[string][]string{
 		"type": {`"web"`, `"native"`}, "token_endpoint_auth_method": {`"none"`, `"client_secret_basic"`, `"private_key_jwt"`, `""`},
 		"jwks": {publicKeySet, secretKeySet, `{"keys":[]}`}, "first_party": {`true`, `false`}, "require_pkce": {`true`, `false`},
 		"require_par": {`true`, `false`}, "require_dpop": {`true`, `false`}, "require_consent": {`true`, `false`},
 		"rotate_refresh_tokens": {`true`, `false`}, "code_lifetime": {`0`, `1`, `60`, `61`}, "allow_token_endpoint_audience": {`true`, `false`},
+		"self_registration":  {`true`, `false`},
 		"redirect_uris":      {`[]`, `["https://app.example/cb"]`, `["http://127.0.0.1/cb"]`, `["com.example.app:/cb"]`, `["http://app.example/cb"]`},
 		"allowed_origins":    {`[]`, `["https://app.example"]`, `["*"]`},
 		"exchange_audiences": {`[]`, `["api"]`, `["` + testIssuer + `/api"]`},
@@ -102,6 +104,7 @@ func keepsTheRules(t *rapid.T, what string, a answer) {
 		Rotate            bool                    `json:"rotate_refresh_tokens"`
 		EndpointAudience  bool                    `json:"allow_token_endpoint_audience"`
 		CodeLifetime      int                     `json:"code_lifetime"`
+		SelfRegistration  bool                    `json:"self_registration"`
 		Warnings          []struct{ Code string } `json:"warnings"`
 	}
 	if err := json.Unmarshal([]byte(a.body), &c); err != nil {
@@ -130,6 +133,8 @@ func keepsTheRules(t *rapid.T, what string, a answer) {
 		"no_rotation":                               warns("no_rotation") != (has(auth.GrantRefreshToken) && !c.Rotate),
 		"token_endpoint_audience":                   warns("token_endpoint_audience") != c.EndpointAudience,
 		"password_grant":                            warns("password_grant") != has(auth.GrantPassword),
+		"self_registration":                         warns("self_registration") != c.SelfRegistration,
+		"registration takes passwords":              c.SelfRegistration && !has(auth.GrantPassword),
 		"origins are origins":                       strings.Contains(a.body, `"allowed_origins":["*"]`),
 		"the API is nobody's audience":              strings.Contains(a.body, testIssuer+"/api"),
 		"private keys stay away":                    strings.Contains(a.body, `"d":`),

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -101,6 +102,9 @@ func clientPath(id string) string { return "/api/client/" + url.PathEscape(id) }
 func policyBody(p *config.ClientPolicy) (map[string]any, error) {
 	body := map[string]any{}
 	say(body, "name", p.Name)
+	say(body, "description", p.Description)
+	say(body, "listed", p.Listed)
+	say(body, "self_registration", p.SelfRegistration)
 	say(body, "type", p.Type)
 	say(body, "first_party", p.FirstParty)
 	say(body, "all_orgs", p.AllOrgs)
@@ -156,6 +160,7 @@ func say[T any](body map[string]any, name string, value *T) {
 // clientRow is what people need to tell clients apart.
 type clientRow struct {
 	ID         string   `json:"client_id"`
+	Number     uint64   `json:"number"`
 	Org        string   `json:"org"`
 	Name       string   `json:"name"`
 	Public     bool     `json:"public"`
@@ -170,7 +175,7 @@ type clientRow struct {
 
 func printClients(w io.Writer, all []jsontext.Value) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "CLIENT\tNAME\tPUBLIC\tDISABLED\tGRANT TYPES\tWARNINGS")
+	fmt.Fprintln(table, "NUMBER\tCLIENT\tNAME\tPUBLIC\tDISABLED\tGRANT TYPES\tWARNINGS")
 	for _, text := range all {
 		var c clientRow
 		if err := json.Unmarshal(text, &c); err != nil {
@@ -180,7 +185,11 @@ func printClients(w io.Writer, all []jsontext.Value) error {
 		for _, warning := range c.Warnings {
 			warnings = append(warnings, warning.Code)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, orDash(c.Name), yesNo(c.Public), yesNo(c.Disabled),
+		number := ""
+		if c.Number > 0 {
+			number = strconv.FormatUint(c.Number, 10)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", orDash(number), c.ID, orDash(c.Name), yesNo(c.Public), yesNo(c.Disabled),
 			orDash(strings.Join(c.GrantTypes, " ")), orDash(strings.Join(warnings, " ")))
 	}
 	return table.Flush()

@@ -27,7 +27,7 @@ const (
 func policy(t testing.TB, a answer) map[string]any {
 	t.Helper()
 	members := a.json(t)
-	for _, name := range []string{"client_id", "client_secret", "org", "created_at", "updated_at"} {
+	for _, name := range []string{"client_id", "client_secret", "number", "org", "created_at", "updated_at"} {
 		delete(members, name)
 	}
 	var codes []any
@@ -53,12 +53,13 @@ func members(t testing.TB, text string) map[string]any {
 }
 
 // strictest is a client of which nothing was said.
-const strictest = `{"type":"web","public":false,"first_party":false,"all_orgs":false,"grant_types":[],"scopes":[],"audience":[],
+const strictest = `{"type":"web","listed":false,"self_registration":false,"public":false,"first_party":false,"all_orgs":false,"grant_types":[],"scopes":[],"audience":[],
 	"redirect_uris":[],"post_logout_redirect_uris":[],"allowed_origins":[],"allow_token_endpoint_audience":false,"require_pkce":true,
 	"require_par":true,"require_dpop":false,"require_consent":true,"rotate_refresh_tokens":true,"code_lifetime":60,"exchange_audiences":[],
 	"claims_in":null,"claim_keys":null,"disabled":false,"warnings":null}`
 
 func TestPresetsAndDefaults(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	code := `"grant_types":["authorization_code","refresh_token"],"redirect_uris":["https://app.example/callback"]`
 	es, rs := `"access_token_alg":"ES256","id_token_alg":"ES256"`, `"access_token_alg":"ES256","id_token_alg":"RS256"`
@@ -159,6 +160,7 @@ func TestPresetsAndDefaults(t *testing.T) {
 
 // Each of these is refused for its own reason, created or changed, and changes nothing.
 func TestClientRefusals(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.post("/api/client", adminToken, `{"client_id":"other"}`).want(t, http.StatusCreated)
 	// One of each kind, to be changed.
@@ -274,6 +276,7 @@ func TestClientRefusals(t *testing.T) {
 
 // What a record from before the policies says of them is no decision: the strict defaults apply once they matter.
 func TestOldRecordsBecomeStrict(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	store := authstore.New(w.in.runner, w.in.space)
 	for _, test := range []struct{ name, change, differs string }{
@@ -320,6 +323,7 @@ func TestOldRecordsBecomeStrict(t *testing.T) {
 
 // What was issued under weaker rules ends where it would go on under stronger ones, and only there.
 func TestTighteningEndsWhatWasIssued(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	for n, test := range []struct {
 		change string
@@ -357,6 +361,7 @@ func TestTighteningEndsWhatWasIssued(t *testing.T) {
 }
 
 func TestSecretsAndKeysOfAClient(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	c := w.newClient("default", "service", `"grant_types":["client_credentials"],"scopes":["x"]`)
 	w.machineLogin(c, "x")
@@ -380,6 +385,7 @@ func TestSecretsAndKeysOfAClient(t *testing.T) {
 
 // DELETE is for the version it names, like PATCH.
 func TestDeletionHonoursIfMatch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	for _, kind := range []struct{ what, path, body string }{
 		{"client", "/api/client", `{"name":"x"}`}, {"token", "/api/token", `{"role":"reader"}`},

@@ -30,12 +30,13 @@ func (a *app) installConsole(ctx context.Context) error {
 		return nil
 	}
 	yes, no, name, alg := true, false, consoleName, auth.DefaultAlg
-	method, kind, none := auth.AuthNone, auth.TypeWeb, []string{}
+	method, kind, about, none := auth.AuthNone, auth.TypeWeb, "", []string{}
 	redirects := []string{operate.RedirectURI(a.settings.Issuer)}
 	grants, scopes := []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken}, []string{auth.ScopeOpenID}
 	nowhere, every := &none, (*[]string)(nil)
 	change := auth.ClientChange{
-		Name: &name, Type: &kind, FirstParty: &yes, AllOrgs: &yes, GrantTypes: &grants, Scopes: &scopes, Audience: &none, RedirectURIs: &redirects,
+		Name: &name, Description: &about, Listed: &no, SelfRegistration: &no, Type: &kind, FirstParty: &yes, AllOrgs: &yes,
+		GrantTypes: &grants, Scopes: &scopes, Audience: &none, RedirectURIs: &redirects,
 		PostLogoutRedirectURIs: &none, AllowedOrigins: &none, AuthMethod: &method, RequirePKCE: &yes, RequirePAR: &no, RequireDPoP: &no,
 		RequireConsent: &no, RotateRefreshTokens: &yes, ExchangeAudiences: &none, AccessTokenAlg: &alg, IDTokenAlg: &alg, ClaimsIn: &nowhere,
 		ClaimKeys: &every, Disabled: &no,

@@ -15,6 +15,7 @@ import (
 
 // How an operator logs in himself is not for whoever finds his console open.
 func TestConsoleChangesNoLoginOfItsOwnUser(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	p := w.console("olive", inDefault("user/olive-id"))
 	p.wantText("Your own password")
@@ -37,6 +38,7 @@ func (u unread) Read([]byte) (int, error) {
 
 // Nothing is read of what nobody sends, and only who had a login is shown again what he typed.
 func TestConsoleLostForms(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	_, posts := consoleRoutes(t, w)
 	for _, path := range append(posts, "/account/preferences") {
@@ -63,6 +65,7 @@ func TestConsoleLostForms(t *testing.T) {
 
 // What somebody is elsewhere is for those who look after that organisation.
 func TestConsoleListHidesRolesOfElsewhere(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	w.post("/api/org", adminToken, `{"slug":"acme","name":"Acme"}`).want(t, http.StatusCreated)
 	w.post("/api/user?org=acme", adminToken, `{"id":"zed-id","username":"zed"}`).want(t, http.StatusCreated)
@@ -77,6 +80,7 @@ func TestConsoleListHidesRolesOfElsewhere(t *testing.T) {
 }
 
 func TestConsoleTokensEndWhenSaid(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	p := w.console("olive", inDefault("token"))
 	for _, days := range []string{"", "-1", "+1", "1.5", "1e3", "36501", "4294967296", "99999999999999999999", "soon"} {
@@ -88,6 +92,7 @@ func TestConsoleTokensEndWhenSaid(t *testing.T) {
 
 // The client of the console is nobody's to make or to remove.
 func TestConsoleClientIsReserved(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	client := "/api/client/" + auth.ConsoleClient
 	w.send(http.MethodDelete, client, adminToken, "").want(t, http.StatusForbidden)
@@ -100,6 +105,7 @@ func TestConsoleClientIsReserved(t *testing.T) {
 
 // Whatever a token says, a terminal obeys nothing of it (row M-16).
 func TestInspectedTokensAreShownHarmless(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	server := httptest.NewServer(w.server)
 	defer server.Close()

@@ -41,6 +41,7 @@ func (p *page) at(key string) string {
 // The editor of a user's entries without JavaScript: fields by the definitions, nothing changed that nobody touched, values to the last
 // digit, and refusals beside the fields with what was typed.
 func TestConsoleEditor(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	w.define("plan", `{"schema":{"enum":["free","gold"]},"claim":"always"}`)
 	w.define("seats", `{"type":"integer","profile_claim":true}`)
@@ -98,6 +99,7 @@ func TestConsoleEditor(t *testing.T) {
 
 // The preview shows what tokens would say, and the difference, and is what tokens then say.
 func TestConsolePreview(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	w.put("/api/user/jane-id/metadata/plan", adminToken, `{"value":"gold","profileClaim":true}`).want(t, http.StatusOK)
 	p := w.console("olive", inDefault("user/jane-id/metadata"))
@@ -124,6 +126,7 @@ func TestConsolePreview(t *testing.T) {
 
 // Two people edit the same entries: the second is shown both, and nothing of either is lost (row M-12).
 func TestConsoleConflict(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	for key, value := range map[string]string{"both": `"old"`, "mine": `"old"`, "theirs": `"old"`, "removed": `"old"`} {
 		w.put("/api/user/jane-id/metadata/"+key, adminToken, `{"value":`+value+`}`).want(t, http.StatusOK)
@@ -152,6 +155,7 @@ func TestConsoleConflict(t *testing.T) {
 
 // The documents users inherit from have the same editor, and an application's.
 func TestConsoleOtherDocuments(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	w.post("/api/group", adminToken, `{"slug":"staff"}`).want(t, http.StatusCreated)
 	p := w.console("olive", "/console")
@@ -182,6 +186,7 @@ func TestConsoleOtherDocuments(t *testing.T) {
 
 // Rollback is asked about with what it would do, and is one more revision.
 func TestConsoleHistory(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	for _, value := range []string{"one", "two", "three"} {
 		w.put("/api/user/jane-id/metadata/plan", adminToken, `{"value":"`+value+`"}`).want(t, http.StatusOK)
@@ -204,6 +209,7 @@ func TestConsoleHistory(t *testing.T) {
 
 // Row M-13: whatever people put into names, keys and values is text on every page.
 func TestConsoleHostileTexts(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	texts := []string{
 		pagetest.Hostile, `</textarea><script>alert(1)</script>`, `</script><!--`, `" autofocus onfocus="alert(1)`, `javascript:alert(1)`, `{{.Token}}`,

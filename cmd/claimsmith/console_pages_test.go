@@ -14,6 +14,7 @@ import (
 
 // A user from beginning to end.
 func TestConsoleUsers(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	w.post("/api/group", adminToken, `{"slug":"staff","name":"Staff"}`).want(t, http.StatusCreated)
 	p := w.console("olive", inDefault("user/new"))
@@ -80,6 +81,7 @@ func formValuesAll(p *page, form string) url.Values {
 
 // Nobody manages who is above him (row A-04).
 func TestConsoleOperatorsManageNoAdministrator(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	p := w.console("olive", inDefault("user/ada-id"))
 	for path, fields := range map[string][]string{
@@ -96,6 +98,7 @@ func TestConsoleOperatorsManageNoAdministrator(t *testing.T) {
 
 // A definition is checked before it is applied, and what it finds must be accepted.
 func TestConsoleDefinitions(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	w.put("/api/user/jane-id/metadata/plan", adminToken, `{"value":"gold","profileClaim":true}`).want(t, http.StatusOK)
 	p := w.console("olive", inDefault("definition/edit"))
@@ -126,6 +129,7 @@ func TestConsoleDefinitions(t *testing.T) {
 }
 
 func TestConsoleGroups(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	p := w.console("olive", inDefault("group"))
 	p.submit("create_group", "slug", "Not A Slug", "name", "X").want(http.StatusBadRequest)
@@ -140,6 +144,7 @@ func TestConsoleGroups(t *testing.T) {
 
 // Secrets are shown once, on the answer itself.
 func TestConsoleClientsAndTokens(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	p := w.console("olive", inDefault("client/new"))
 	p.submit("create_client", "preset", "web", "name", "App").want(http.StatusBadRequest).wantText("redirect_uris")
@@ -177,6 +182,7 @@ func TestConsoleClientsAndTokens(t *testing.T) {
 }
 
 func TestConsoleInstallation(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	p := w.console("ada", "/console/orgs")
 	p = p.submit("create_org", "slug", "acme", "name", "Acme").wantText("The organisation was created.", "Acme")
@@ -210,6 +216,7 @@ func TestConsoleInstallation(t *testing.T) {
 
 // A bulk change is tried first; bad lines are named and stop nothing.
 func TestConsoleBulk(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	lines := `{"user":"jane","set":[{"key":"plan","value":"gold","profileClaim":true}]}` + "\n\nnot json\n" + `{"user":"nobody","set":[]}` + "\n" +
 		`{"user":"rita","set":[{"key":"plan","value":1.10}]}`

@@ -117,6 +117,7 @@ func TestConsoleGuards(t *testing.T) {
 
 // Rows A-01, A-03: a reader sees everything of his organisation and changes nothing; nobody but an administrator leaves his own.
 func TestConsoleRoles(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	w.post("/api/org", adminToken, `{"slug":"acme","name":"Acme"}`).want(t, http.StatusCreated)
 	w.post("/api/group", adminToken, `{"slug":"staff"}`).want(t, http.StatusCreated)
@@ -180,6 +181,7 @@ func TestConsoleRoles(t *testing.T) {
 
 // Rows S-01, S-02, S-03, A-10: what a login at the console is, and when it ends.
 func TestConsoleLoginsEnd(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*world, *page){
 		"signing out": func(_ *world, p *page) { p.submit("signout").want(http.StatusOK) },
 		"disabling": func(w *world, _ *page) {
@@ -212,6 +214,7 @@ func TestConsoleLoginsEnd(t *testing.T) {
 }
 
 func TestConsoleCookies(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	p := w.console("olive", "/console")
 	var console *http.Cookie
@@ -242,6 +245,7 @@ func TestConsoleCookies(t *testing.T) {
 
 // Row S-10: what can do most harm needs a login of the last minutes.
 func TestConsoleStepUp(t *testing.T) {
+	t.Parallel()
 	w := newConsole(t)
 	ada := w.console("ada", inDefault("user/jane-id"))
 	secret := w.post("/api/client", adminToken, `{"client_id":"app","preset":"machine","scopes":["iam/"]}`).want(t, http.StatusCreated)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/claimsmith/claimsmith/cmd/claimsmith/migrate"
 )
 
 // maxCSVColumns is how many metadata keys a table is made of at most.
@@ -42,7 +44,7 @@ func newCSVExport(out io.Writer) (*csvExport, error) {
 func (c *csvExport) close() { _ = errors.Join(c.spool.Close(), os.Remove(c.spool.Name())) }
 
 func (c *csvExport) add(line []byte) error {
-	var p personLine
+	var p migrate.Line
 	if err := json.Unmarshal(line, &p); err != nil {
 		return fmt.Errorf("%w: %w", errNoClaimsmith, err)
 	}
@@ -55,7 +57,7 @@ func (c *csvExport) add(line []byte) error {
 		c.used[groupsColumn] = true
 	}
 	for _, e := range p.Metadata {
-		column := entryColumn{key: e.Key, claim: e.ProfileClaim}
+		column := columnOf(&e)
 		asJSON := c.entries[column]
 		if asJSON == nil {
 			if len(c.entries) == maxCSVColumns {
@@ -64,7 +66,7 @@ func (c *csvExport) add(line []byte) error {
 			asJSON = new(bool)
 			c.entries[column] = asJSON
 		}
-		if _, plain := plainText(e.Value); !plain {
+		if _, plain := plainText(e.Value); !plain && !column.base64 {
 			*asJSON = true
 		}
 	}
@@ -73,7 +75,7 @@ func (c *csvExport) add(line []byte) error {
 }
 
 // cell is what stands in the column, "" where nothing has to.
-func (c csvColumn) cell(p *personLine) string {
+func (c csvColumn) cell(p *migrate.Line) string {
 	switch {
 	case c.text != nil:
 		return *c.text(p)
@@ -95,6 +97,14 @@ func plainText(v jsontext.Value) (string, bool) {
 	}
 	again, err := jsontext.AppendQuote(nil, text)
 	return string(text), err == nil && string(again) == string(v)
+}
+
+// columnOf is the column of an entry, json left open. No bytes are no text, which a cell can be.
+func columnOf(e *migrate.Entry) entryColumn {
+	if e.ValueBase64 != nil && *e.ValueBase64 == "" {
+		e.Value, e.ValueBase64 = jsontext.Value(`""`), nil
+	}
+	return entryColumn{key: e.Key, base64: e.ValueBase64 != nil, claim: e.Claim()}
 }
 
 // write writes the table.
@@ -123,7 +133,7 @@ func (c *csvExport) write() error {
 	slices.SortFunc(entries, func(a, b entryColumn) int { return strings.Compare(a.title(), b.title()) })
 	place := map[entryColumn]int{}
 	for _, column := range entries {
-		place[entryColumn{key: column.key, claim: column.claim}] = len(header)
+		place[entryColumn{key: column.key, base64: column.base64, claim: column.claim}] = len(header)
 		header = append(header, column.title())
 	}
 	table := csv.NewWriter(c.out)
@@ -134,7 +144,7 @@ func (c *csvExport) write() error {
 	lines.Buffer(nil, maxAnswer)
 	for lines.Scan() {
 		row := make([]string, len(header))
-		var p personLine
+		var p migrate.Line
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
 			return err
 		}
@@ -145,9 +155,11 @@ func (c *csvExport) write() error {
 			row[len(fixed)] = strings.Join(p.Groups, ";")
 		}
 		for _, e := range p.Metadata {
-			column := entryColumn{key: e.Key, claim: e.ProfileClaim}
+			column := columnOf(&e)
 			cell := string(e.Value)
-			if !*c.entries[column] {
+			if column.base64 {
+				cell = *e.ValueBase64
+			} else if !*c.entries[column] {
 				cell, _ = plainText(e.Value)
 			}
 			row[place[column]] = guarded(cell)

@@ -193,6 +193,7 @@ func (h credentials) checkLogins(t *testing.T, w *world, when string, user, mach
 
 // A disabled organisation has no logins by anybody's client, not even the one that serves all organisations.
 func TestNoLoginInADisabledOrganisation(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	wrong := c.try(c.acme.user.username, "not the password", "")
 	c.patch("/api/org/acme", adminToken, `{"disabled":true}`).want(t, http.StatusOK)
@@ -208,6 +209,7 @@ func TestNoLoginInADisabledOrganisation(t *testing.T) {
 
 // A revoked API token ends within a second, and one that expires ends on time.
 func TestAPITokensEnd(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	second := c.again()
 	created := c.post("/api/token", c.acme.operator, `{"role":"reader","expires_at":`+quote(c.clock.Now().Add(time.Minute).Format(time.RFC3339))+`}`).want(t, http.StatusCreated)
@@ -237,6 +239,7 @@ func TestAPITokensEnd(t *testing.T) {
 
 // A scope, a flag or a grant type a client loses is lost for what it was given before as well (row O-08).
 func TestClientsLoseWhatIsTakenFromThem(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	c.get("/api/user", c.acme.machineToken).want(t, http.StatusOK)
 	c.patch("/api/client/acme-machine?org=acme", adminToken, `{"scopes":["reports"]}`).want(t, http.StatusOK)

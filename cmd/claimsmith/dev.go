@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -136,14 +137,18 @@ func (a *app) seed(ctx context.Context, c *config.Dev) (demo, error) {
 	if err := a.installClient(ctx, demoClient, false); err != nil {
 		return d, fmt.Errorf("making the demo client: %w", err)
 	}
+	if err := a.numberClient(ctx, demoClient); err != nil {
+		return d, fmt.Errorf("numbering the demo client: %w", err)
+	}
 	_, err := a.apiTokens.CreateWith(ctx, auth.System(), auth.NewAPIToken{Name: "dev", Org: demoOrg, Role: auth.RoleOperator}, d.token)
 	if err != nil && auth.CodeOf(err) != auth.Conflict {
 		return d, fmt.Errorf("making the operator's token: %w", err)
 	}
-	for name, user := range map[string]auth.NewUser{
-		demoUser:  {Username: "jane", Email: demoUser, EmailVerified: true, Profile: demoProfile},
-		demoAdmin: {Username: demoAdmin, Profile: claims.Profile{Name: "Olive Operator"}},
+	for _, user := range []auth.NewUser{
+		{Username: "jane", Email: demoUser, EmailVerified: true, Profile: demoProfile},
+		{Username: demoAdmin, Profile: claims.Profile{Name: "Olive Operator"}},
 	} {
+		name := cmp.Or(user.Email, user.Username)
 		user.Password = d.password
 		_, err = a.users.Create(ctx, auth.System(), demoOrg, user, "")
 		if auth.CodeOf(err) == auth.Conflict {
@@ -157,6 +162,15 @@ func (a *app) seed(ctx context.Context, c *config.Dev) (demo, error) {
 		return d, fmt.Errorf("making %s an operator: %w", demoAdmin, err)
 	}
 	return d, nil
+}
+
+// numberClient has a client from before clients had numbers get one.
+func (a *app) numberClient(ctx context.Context, id string) error {
+	client, err := a.clients.Get(ctx, auth.System(), demoOrg, id)
+	if err == nil && client.Number == 0 {
+		_, err = a.clients.Update(ctx, auth.System(), demoOrg, id, nil, auth.ClientChange{})
+	}
+	return err
 }
 
 func (d demo) print(w io.Writer, c *config.Dev) {

@@ -6,11 +6,13 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/claims"
 	"github.com/claimsmith/claimsmith/internal/redistest"
 )
@@ -19,6 +21,7 @@ const discoveryGolden = "testdata/discovery.json"
 
 // The discovery document is exactly the one that was looked at, at both of its addresses.
 func TestDiscoveryDocument(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	openID := w.get("/.well-known/openid-configuration", "").want(t, http.StatusOK)
 	same(t, "OAuth's", w.get("/.well-known/oauth-authorization-server", ""), openID)
@@ -103,7 +106,7 @@ func TestDiscoveryIsTrue(t *testing.T) {
 	}
 
 	// Every scope, response mode, prompt and acr is taken, and no other scope or mode.
-	w.webClient("shop", `,"first_party":true,"scopes":["openid","profile","email","phone","address","offline_access"]`)
+	w.webClient("shop", `,"first_party":true,"scopes":["openid","profile","email","phone","address","offline_access","`+auth.ScopeUserMetadata+`"]`)
 	b := w.newBrowser()
 	b.open(authorizeURL("shop", webRedirect)).signIn()
 	answered := func(parameters ...string) url.Values {
@@ -112,8 +115,8 @@ func TestDiscoveryIsTrue(t *testing.T) {
 	if answer := answered("scope", strings.Join(list("scopes_supported"), " ")); answer.Get("code") == "" {
 		t.Errorf("scopes: %v", answer)
 	}
-	for _, scope := range list("scopes_supported") {
-		w.post("/api/client", adminToken, `{"client_id":"scope-`+scope+`","public":true,"scopes":["`+scope+`"]}`).want(t, http.StatusCreated)
+	for n, scope := range list("scopes_supported") {
+		w.post("/api/client", adminToken, `{"client_id":"scope-`+strconv.Itoa(n)+`","public":true,"scopes":["`+scope+`"]}`).want(t, http.StatusCreated)
 	}
 	if modes := list("response_modes_supported"); !slices.Equal(modes, []string{"query", "form_post"}) {
 		t.Errorf("%v", modes)

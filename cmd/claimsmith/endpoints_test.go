@@ -15,6 +15,7 @@ const formType = "application/x-www-form-urlencoded"
 
 // The OAuth endpoints read their parameters from a form body, once each, with one client authentication (row O-13).
 func TestAmbiguousTokenRequests(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	machine := c.acme.machine
 	right := "grant_type=client_credentials&client_id=acme-machine&client_secret=" + url.QueryEscape(machine.secret)
@@ -110,6 +111,7 @@ func TestAmbiguousTokenRequests(t *testing.T) {
 
 // Introspection tells those who may know, and tells everybody else the same nothing (row O-11).
 func TestIntrospectionTellsNothing(t *testing.T) {
+	t.Parallel()
 	b := redistest.Embedded(t)
 	c := newCast(t, b)
 	service := c.newClient(acme, "acme-service", `"first_party":true,"grant_types":["password"],"scopes":["openid"],"audience":["https://api.acme.example"]`)
@@ -158,6 +160,7 @@ func TestIntrospectionTellsNothing(t *testing.T) {
 
 // Revocation is the client's own and nobody else's; it says 200 to whatever is not its (row O-10).
 func TestRevocationIsTheClientsOwn(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	tokens := c.loginAs(c.acme.user, "")
 	access, refresh := tokens.text(t, "access_token"), tokens.text(t, "refresh_token")
@@ -190,6 +193,7 @@ func TestRevocationIsTheClientsOwn(t *testing.T) {
 
 // Who the issuer is stands in the configuration; no request changes it (row O-15).
 func TestHostDoesNotReachTheIssuer(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	for _, target := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"} {
 		want := c.get(target, "")

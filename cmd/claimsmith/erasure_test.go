@@ -174,6 +174,7 @@ var (
 // A user's archive has everything about him that its reader may see, and no secret; once he is deleted there is nothing of it left in
 // Redis but that his id was used, and what the audit log says, which holds no value.
 func TestErasure(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
 		c := newCast(t, b)
 		before := everything(t, b.Client)

@@ -26,6 +26,7 @@ func (c *cast) attempt(attempts []attempt) {
 
 // Nobody hands out, takes or changes more than he has himself (row A-04).
 func TestNobodyGrantsAboveHisLevel(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	operator, machine := c.acme.operator, c.acme.machineToken
 	abroad := c.globex.operator // sam's home
@@ -93,6 +94,7 @@ func TestNobodyGrantsAboveHisLevel(t *testing.T) {
 
 // A creation that fails because the id is taken takes nothing from the one whose id it is.
 func TestTakenIDTakesNoNames(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	for _, key := range [][]string{nil, {"Idempotency-Key", "k"}} {
 		for _, body := range []string{
@@ -113,6 +115,7 @@ func TestTakenIDTakesNoNames(t *testing.T) {
 
 // Clients cannot ask for what they were not given, and cannot be registered as somebody or something else (rows T-07, O-21).
 func TestClientsAreWhatTheyWereRegisteredAs(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	operator := c.acme.operator
 	var attempts []attempt
@@ -159,6 +162,7 @@ func TestClientsAreWhatTheyWereRegisteredAs(t *testing.T) {
 
 // A user has no say in what others are to believe about him (rows L-12, M-01).
 func TestUsersCannotVouchForThemselves(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	tokens := c.loginAs(c.acme.user, "")
 	token := tokens.text(t, "access_token")

@@ -64,8 +64,13 @@ func isRetryable(a answer) bool {
 // A reply of Redis that is lost is as if nothing had happened: the effect is there, once (rows F-01, R-04).
 func TestLostReply(t *testing.T) {
 	t.Parallel()
+	lostReply(t, slices.Concat(flows, pageFlows, tokenFlows))
+}
+
+func lostReply(t *testing.T, flows []flow) {
+	t.Helper()
 	i := interrupt(t, redistest.Embedded(t).Addrs[0])
-	for _, f := range slices.Concat(flows, pageFlows, tokenFlows) {
+	for _, f := range flows {
 		t.Run(f.name, func(t *testing.T) {
 			var calls []string
 			for n := 1; ; n++ {
@@ -94,8 +99,13 @@ func TestLostReply(t *testing.T) {
 // When no reply comes any more the client is told to try again, and when he does he is done (rows F-01, R-10, O-10).
 func TestAllRepliesLost(t *testing.T) {
 	t.Parallel()
+	allRepliesLost(t, slices.Concat(flows, pageFlows, tokenFlows))
+}
+
+func allRepliesLost(t *testing.T, flows []flow) {
+	t.Helper()
 	i := interrupt(t, redistest.Embedded(t).Addrs[0])
-	for _, f := range slices.Concat(flows, pageFlows, tokenFlows) {
+	for _, f := range flows {
 		t.Run(f.name, func(t *testing.T) {
 			for n := 1; ; n++ {
 				name, given := i.begin(f)
@@ -129,7 +139,7 @@ func TestForgottenScripts(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
 		w := newWorld(t, b.Client)
 		b.Client.AddHook(forgetScripts(t, b))
-		for n, f := range slices.Concat(flows, pageFlows, tokenFlows) {
+		for n, f := range slices.Concat(flows, pageFlows, tokenFlows, dialectFlows) {
 			name := fmt.Sprintf("flow-%d-of-a-test", n)
 			given := f.prepare(w, name)
 			if a := f.do(w, name, given); a.status >= http.StatusBadRequest {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // flowKey is the key of all clients here that prove one. To make it takes longer than to use it.
@@ -193,6 +195,25 @@ var tokenFlows = []flow{
 		},
 	},
 	{
+		name: "refresh with everything stored",
+		prepare: func(d *world, name string) string {
+			withUser(d, name)
+			d.put("/api/user/"+name+"/metadata/k", adminToken, `{"value":"v"}`).want(d.t, http.StatusOK)
+			c := d.reader(name+"-app", "")
+			login := d.clientForm("/oauth/token", c, "grant_type", "password", "username", name+"-name", "password", janePass, "scope", allMetadata)
+			return carried{Client: c.id, Secret: c.secret, Tokens: login.want(d.t, http.StatusOK).body}.text()
+		},
+		do: refreshes,
+		check: func(t *testing.T, d *world, _, given string, a answer, _ bool) {
+			if got := claimsOf(t, a.text(t, "access_token"))[allMetadata]; !cmp.Equal(got, map[string]any{"k": "dg"}) {
+				t.Errorf("the token has %v", got)
+			}
+			if again := refreshes(d, "", given).want(t, http.StatusOK); again.text(t, "refresh_token") != a.text(t, "refresh_token") {
+				t.Error("the family has two heads")
+			}
+		},
+	},
+	{
 		name: "client_credentials with an assertion",
 		prepare: func(d *world, name string) string {
 			d.newKeyClient(name, d.flowSigner(), `,"grant_types":["client_credentials"],"scopes":["iam/"]`)
@@ -205,6 +226,13 @@ var tokenFlows = []flow{
 			d.get("/api/user/jane", a.text(t, "access_token")).want(t, http.StatusOK)
 		},
 	},
+}
+
+// refreshes is what a client with a secret does with its refresh token.
+func refreshes(w *world, _, given string) answer {
+	w.t.Helper()
+	c := unpack(w.t, given)
+	return w.clientForm("/oauth/token", client{c.Client, c.Secret}, "grant_type", "refresh_token", "refresh_token", member(w.t, c.Tokens, "refresh_token"))
 }
 
 // refreshBound refreshes with a proof of the key of these flows.

@@ -24,6 +24,7 @@ func jsonNumber(s string) any { return json.Number(s) }
 
 // The main job: an operator stores an entry, the user logs in, the token carries it; the next refresh shows what changed since.
 func TestMetadataBecomesClaims(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
 		w := newWorld(t, b.Client)
 		w.put("/api/user/"+janeMail+"/metadata/theme", adminToken, `{"value":"Dark Mode","profileClaim":true}`).want(t, 200)

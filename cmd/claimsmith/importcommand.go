@@ -31,7 +31,10 @@ func runImport(ctx context.Context, c *config.Import, stdin io.Reader, stdout, s
 }
 
 func newImporter(c *config.Import, stderr io.Writer) *importer {
-	return &importer{Import: c, operator: newOperator(c.API), stderr: stderr, rows: batchRows, pause: wait}
+	return &importer{
+		Import: c, operator: newOperator(c.API), stderr: stderr, rows: batchRows, pause: wait,
+		passed: map[string]int{}, leftOut: map[string]int{},
+	}
 }
 
 func (i *importer) run(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
@@ -40,9 +43,10 @@ func (i *importer) run(ctx context.Context, stdin io.Reader, stdout io.Writer) e
 		return err
 	}
 	defer in.Close()
-	if i.input, err = openInput(in, i.Format, i.state.inputPosition); err != nil {
+	if i.input, err = openInput(in, i.Import, i.state.inputPosition); err != nil {
 		return err
 	}
+	defer i.input.close()
 	path := i.Rejects
 	if i.DryRun {
 		path = ""
@@ -68,6 +72,8 @@ type importer struct {
 	state    importState
 	rejects  *rejects
 	reasons  reasons
+	passed   map[string]int // by what they are
+	leftOut  map[string]int // users by what they have
 	bar      *progressbar.ProgressBar
 	stderr   io.Writer
 	rows     int // of a batch
@@ -80,6 +86,9 @@ func (i *importer) keeps() bool { return !i.DryRun && i.Progress() != "" }
 // open opens the input and finds out where to begin.
 func (i *importer) open(stdin io.Reader) (in io.ReadCloser, size int64, err error) {
 	i.state = importState{URL: i.URL, Org: i.Org, Format: i.Format}
+	if i.state.Settings, err = settings(i.Import); err != nil {
+		return nil, 0, err
+	}
 	if i.File == config.StandardStream {
 		return io.NopCloser(stdin), -1, nil
 	}
@@ -144,6 +153,11 @@ func (i *importer) batch() (rows []importRow, end bool, err error) {
 		if err != nil {
 			return nil, false, fmt.Errorf("after line %d: %w", i.input.position().Line, err)
 		}
+		if row.passed != "" {
+			i.state.Passed++
+			count(i.passed, row.passed, 1)
+			continue
+		}
 		rows = append(rows, row)
 		size += len(row.line)
 	}
@@ -204,6 +218,9 @@ func (i *importer) send(ctx context.Context, batch []importRow) error {
 	for n, a := range answers {
 		if a.Status == http.StatusOK {
 			i.state.Imported++
+			for _, what := range batch[n].leftOut {
+				count(i.leftOut, what, 1)
+			}
 			continue
 		}
 		i.state.Refused++

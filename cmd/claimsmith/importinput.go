@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
 
+	"github.com/claimsmith/claimsmith/cmd/claimsmith/migrate"
 	"github.com/claimsmith/claimsmith/config"
 )
 
@@ -17,6 +16,9 @@ type importRow struct {
 	// line is what to send, or refused says why there is nothing to be sent.
 	line    []byte
 	refused error
+	// passed says what the row is where it is no user to import, leftOut what he has that does not come along.
+	passed  string
+	leftOut []string
 	// raw is the row as it stands in the input, for the file of those that were refused.
 	raw []byte
 }
@@ -27,6 +29,8 @@ type importInput interface {
 	position() inputPosition
 	// head is what a file in the form of the input begins with.
 	head() []byte
+	// close ends the reading; the file stays open.
+	close()
 }
 
 // inputPosition is a place between two rows.
@@ -36,7 +40,10 @@ type inputPosition struct {
 }
 
 // openInput makes rows of a file. from is where to begin; where it is not the beginning, r must be seekable.
-func openInput(r io.Reader, format string, from inputPosition) (importInput, error) {
+func openInput(r io.Reader, c *config.Import, from inputPosition) (importInput, error) {
+	if c.Format != config.NDJSON && c.Format != config.CSV {
+		return openForeign(r, c, from)
+	}
 	skip := func() error {
 		if from.Offset == 0 {
 			return nil
@@ -48,66 +55,36 @@ func openInput(r io.Reader, format string, from inputPosition) (importInput, err
 		_, err := s.Seek(from.Offset, io.SeekStart)
 		return err
 	}
-	if format != config.CSV {
-		return &lineInput{bufio.NewReaderSize(r, 1<<16), from}, skip()
+	if c.Format != config.CSV {
+		return lineInput{migrate.NewLines(r, from.Offset, from.Line)}, skip()
 	}
 	users, err := newCSVUsers(r)
 	if err != nil {
 		return nil, err
 	}
-	c := &rowInput{users: users}
+	rows := &rowInput{users: users}
 	if from.Offset > 0 {
-		c.from = from
+		rows.from = from
 		users.rows = csv.NewReader(r)
 		users.rows.FieldsPerRecord = -1
 	}
-	return c, skip()
+	return rows, skip()
 }
-
-// maxImportLine is what the server takes of a line.
-const maxImportLine = 2 << 20
-
-var errLongLine = fmt.Errorf("a line may have at most %d bytes", maxImportLine)
 
 // lineInput is NDJSON.
-type lineInput struct {
-	r  *bufio.Reader
-	at inputPosition
-}
+type lineInput struct{ lines *migrate.Lines }
 
-func (l *lineInput) position() inputPosition { return l.at }
-func (l *lineInput) head() []byte            { return nil }
+func (l lineInput) position() inputPosition { return inputPosition{l.lines.Offset, l.lines.Number} }
+func (l lineInput) head() []byte            { return nil }
+func (l lineInput) close()                  {}
 
-func (l *lineInput) next() (importRow, error) {
-	for {
-		text, long, err := l.line()
-		if err != nil && (!errors.Is(err, io.EOF) || len(text) == 0 && !long) {
-			return importRow{}, err
-		}
-		row := importRow{number: l.at.Line, line: bytes.TrimSpace(text), raw: text}
-		switch {
-		case long:
-			row.refused = errLongLine
-			return row, nil
-		case len(row.line) > 0:
-			return row, nil
-		}
+func (l lineInput) next() (importRow, error) {
+	text, err := l.lines.Next()
+	row := importRow{number: l.lines.Number, line: bytes.TrimSpace(text), raw: text}
+	if errors.Is(err, migrate.ErrLong) {
+		row.refused, err = err, nil
 	}
-}
-
-// line reads a line with its end; of one that is too long, only the beginning.
-func (l *lineInput) line() (text []byte, long bool, err error) {
-	l.at.Line++
-	for {
-		part, err := l.r.ReadSlice('\n')
-		l.at.Offset += int64(len(part))
-		if long = long || len(text)+len(part) > maxImportLine; !long {
-			text = append(text, part...)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return text, long, err
-		}
-	}
+	return row, err
 }
 
 // rowInput is CSV.
@@ -122,6 +99,7 @@ func (c *rowInput) position() inputPosition {
 }
 
 func (c *rowInput) head() []byte { return rowText(c.users.header) }
+func (c *rowInput) close()       {}
 
 func (c *rowInput) next() (importRow, error) {
 	cells, number, line, refused, err := c.users.next()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +15,16 @@ import (
 const (
 	maxReasons      = 100
 	maxReasonsLines = 10
+	maxCounted      = 200
 )
+
+// count counts something. What comes up after the first two hundred is counted together.
+func count(counts map[string]int, what string, n int) {
+	if _, known := counts[what]; !known && len(counts) >= maxCounted {
+		what = "more"
+	}
+	counts[what] += n
+}
 
 // reason is why lines were refused.
 type reason struct {
@@ -64,6 +74,11 @@ func (i *importer) report(w io.Writer, failure error) error {
 		if i.rejects.file != nil {
 			body["rejects"] = i.Rejects
 		}
+		for name, counts := range map[string]map[string]int{"passed_over": i.passed, "left_out": i.leftOut, "beside": beside(i.input)} {
+			if len(counts) > 0 {
+				body[name] = counts
+			}
+		}
 		text, err := json.Marshal(body, json.Deterministic(true))
 		if err == nil {
 			err = printValue(w, i.Output, text)
@@ -94,6 +109,21 @@ func (i *importer) print(w io.Writer, failure error) error {
 	}
 	if i.rejects.file != nil {
 		text += fmt.Sprintf("The refused lines are in %s.\n", i.Rejects)
+	}
+	for _, list := range []struct {
+		title  string
+		counts map[string]int
+	}{
+		{"Passed over:", i.passed},
+		{"Left out of those imported, by how many have it:", i.leftOut},
+		{"Beside users, left out:", beside(i.input)},
+	} {
+		if len(list.counts) > 0 {
+			text += list.title + "\n"
+		}
+		for _, what := range slices.Sorted(maps.Keys(list.counts)) {
+			text += fmt.Sprintf("%8d  %s\n", list.counts[what], oneLine(what))
+		}
 	}
 	_, err := io.WriteString(w, text)
 	return err

@@ -21,10 +21,12 @@ type importState struct {
 	URL      string    `json:"url"`
 	Org      string    `json:"org"`
 	Format   string    `json:"format"`
+	Settings string    `json:"settings,omitempty"`
 
 	inputPosition
 	Imported int `json:"imported"`
 	Refused  int `json:"refused"`
+	Passed   int `json:"passed,omitzero"`
 	// Rejects is the length of the file of refused lines.
 	Rejects int64 `json:"rejects"`
 }
@@ -42,12 +44,14 @@ func resume(path string, now importState) (importState, error) {
 	if err := json.Unmarshal(text, &before); err != nil {
 		return now, fmt.Errorf("%s: %w; remove it to begin anew", path, err)
 	}
-	now.inputPosition, now.Imported, now.Refused, now.Rejects = before.inputPosition, before.Imported, before.Refused, before.Rejects
+	now.inputPosition, now.Rejects = before.inputPosition, before.Rejects
+	now.Imported, now.Refused, now.Passed = before.Imported, before.Refused, before.Passed
 	if !before.Modified.Equal(now.Modified) {
 		return now, fmt.Errorf("%s is about another state of the file; remove it to begin anew", path)
 	}
 	if before.Modified = now.Modified; before != now {
-		return now, fmt.Errorf("%s is about an import of another form, to another server or organisation; remove it to begin anew", path)
+		return now, fmt.Errorf(
+			"%s is about an import of another form or with other settings, or to another server or organisation; remove it to begin anew", path)
 	}
 	return now, nil
 }

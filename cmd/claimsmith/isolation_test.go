@@ -26,6 +26,7 @@ func (c *cast) snapshot(org string) string {
 
 // Lists and records hold nothing of another organisation, not even a count or its name (rows A-01, A-07).
 func TestListsStayWithinTheOrganisation(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	for _, target := range []string{
 		"/api/user", "/api/client", "/api/token", "/api/org", "/api/user?org=acme", "/api/user/sam-id", "/api/user?limit=200", "/api/org/acme",
@@ -45,6 +46,7 @@ func TestListsStayWithinTheOrganisation(t *testing.T) {
 
 // Whom a request is about stands in its path and nowhere else (row A-02).
 func TestSubjectComesFromThePathAlone(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	victim := "acme-other-id"
 	var prepared []preparedRequest
@@ -105,6 +107,7 @@ func (c *cast) refusesQuery(r preparedRequest, query string) {
 
 // The organisation of a request agrees with the credential and the membership, or there is none (row A-05).
 func TestOrganisationIsNotChosenByInput(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	for _, op := range eachRoute() {
 		method, _, _ := strings.Cut(op.route, " ")
@@ -153,6 +156,7 @@ func TestOrganisationIsNotChosenByInput(t *testing.T) {
 
 // Repeating a creation under an idempotency key gives back what that creation made, and nobody else's user.
 func TestIdempotencyKeyShowsNobodyElsesUser(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	c.post("/api/user?org=globex", adminToken, `{"id":"secretive","username":"shy","profile":{"phone_number":"+14155550100"}}`).want(t, 201)
 	a := c.post("/api/user", c.acme.operator, `{"id":"secretive","username":"shy"}`, "Idempotency-Key", "mine")

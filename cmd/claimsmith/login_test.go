@@ -161,6 +161,7 @@ func TestPasswordsAreComparedWhole(t *testing.T) {
 
 // All names of an account, all doors and all clients share one throttle (rows L-07, L-08).
 func TestAliasesShareTheThrottle(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	c.post("/api/user?org=acme", adminToken, `{"username":"ren\u00e9","email":"ren\u00e9@acme.example","email_verified":true,"password":"the password of ren\u00e9"}`).want(t, http.StatusCreated)
 	c.post("/api/client?org=acme", adminToken, `{"client_id":"acme-app","public":true,"first_party":true,"grant_types":["password"]}`).want(t, http.StatusCreated)
@@ -206,6 +207,7 @@ func TestAliasesShareTheThrottle(t *testing.T) {
 
 // Whoever guesses at one account from everywhere, or at all accounts from one place, meets a limit too.
 func TestDistributedGuessing(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	throttled := func(limit int, attempt func(n int) answer) bool {
 		for n := range limit {
@@ -233,6 +235,7 @@ func TestDistributedGuessing(t *testing.T) {
 
 // Headers do not change whom a request is from (row L-10).
 func TestSpoofedAddresses(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	throttled := 0
 	for n := range 40 {
@@ -299,6 +302,7 @@ func TestPasswordChangeEndsSessions(t *testing.T) {
 
 // The present password cannot be guessed with a stolen token.
 func TestGuessingThePresentPassword(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	token := c.loginAs(c.acme.user, "").text(t, "access_token")
 	guess := func(current string) answer {

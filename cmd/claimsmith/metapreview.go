@@ -69,6 +69,11 @@ func runMetaPreview(ctx context.Context, c *config.MetaPreview, stdin io.Reader,
 	if c.Revision > 0 {
 		query.Set("revision", strconv.FormatUint(c.Revision, 10))
 	}
+	for name, revision := range map[string]*uint64{"app_revision": c.AppRev, "org_revision": c.OrgRev} {
+		if revision != nil {
+			query.Set(name, strconv.FormatUint(*revision, 10))
+		}
+	}
 	a, err := o.send(ctx, http.MethodGet, path, query, "", nil)
 	if err != nil {
 		return err

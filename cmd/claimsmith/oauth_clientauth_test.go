@@ -42,6 +42,7 @@ func (w *world) newKeyClient(id string, s *signer, members string) {
 
 // A client authenticates in the way it is registered for, at every endpoint alike; in any other, or in two, it does not (rows O-13, O-14).
 func TestClientAuthentication(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	key := w.newSigner("ES256")
 	either := client{"either", w.webClient("either", "")}
@@ -138,6 +139,7 @@ func fresh(s *signer, form []string) []string {
 
 // A secret may have every character a header can carry once it is form-encoded (RFC 6749 §2.3.1).
 func TestClientSecretsAreFormDecoded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	grants, scopes := []string{auth.GrantClientCredentials}, []string{"reports"}
 	for n, secret := range []string{"a:b:c", "100%", "a+b c", "é€😀", "%3A", "&=?#", ":", "+"} {
@@ -160,6 +162,7 @@ func TestClientSecretsAreFormDecoded(t *testing.T) {
 
 // An assertion names its client and this issuer alone, lives for minutes and works once (row O-14).
 func TestClientAssertions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	grants := `,"grant_types":["client_credentials"],"scopes":["reports"]`
 	signers := map[string]*signer{}
@@ -228,6 +231,7 @@ func TestClientAssertions(t *testing.T) {
 
 // One assertion authenticates once, however many instances it reaches in the same moment.
 func TestClientAssertionRace(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	s := w.newSigner("ES256")
 	w.newKeyClient("key", s, `,"grant_types":["client_credentials"],"scopes":["reports"]`)

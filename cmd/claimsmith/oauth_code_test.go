@@ -19,6 +19,7 @@ const (
 
 // A code is its client's, with the redirect URI and the verifier of the request; whatever is wrong, it stays as it is (rows O-03, O-04).
 func TestCodeRefusals(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	shop := client{"shop", w.webClient("shop", `,"first_party":true`)}
 	w.patch("/api/client/shop", adminToken, `{"redirect_uris":["`+webRedirect+`","https://app.example/other"]}`).want(t, http.StatusOK)
@@ -82,6 +83,7 @@ func TestCodeRefusals(t *testing.T) {
 
 // A code is good for a minute, or as long as its client's policy says.
 func TestCodesExpire(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	for _, test := range []struct {
 		id, members  string

@@ -57,6 +57,7 @@ const (
 )
 
 func TestDevice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.newDeviceClient("tv", "")
 	d := w.newDevice("tv")
@@ -86,6 +87,7 @@ func TestDevice(t *testing.T) {
 
 // A user who refuses ends it, and so does time (RFC 8628 §3.5).
 func TestDeviceEnds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.newDeviceClient("tv", "")
 	denied := w.newDevice("tv")
@@ -103,6 +105,7 @@ func TestDeviceEnds(t *testing.T) {
 
 // Who asks faster than told to is told to wait longer each time (RFC 8628 §3.5).
 func TestDevicesSlowDown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.newDeviceClient("tv", "")
 	d := w.newDevice("tv")
@@ -129,6 +132,7 @@ func TestDevicesSlowDown(t *testing.T) {
 
 // A device code is its client's, and nothing near one is one (row O-23).
 func TestDeviceRefusals(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.newDeviceClient("tv", "")
 	w.newDeviceClient("radio", "")
@@ -166,6 +170,7 @@ func TestDeviceRefusals(t *testing.T) {
 
 // A device that has proved a key when it began has to prove it when it collects (RFC 9449 §10).
 func TestDevicesAreBoundToTheirKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.newDeviceClient("tv", `,"require_dpop":true`)
 	key, other := w.newSigner("ES256"), w.newSigner("ES256")

@@ -40,6 +40,7 @@ const proofAlgs = `algs="ES256 RS256 EdDSA"`
 
 // A token that is bound to a key stands with a proof of it and nowhere without (RFC 9449 §7).
 func TestBoundTokens(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.newSPA("spa", "")
 	for _, alg := range []string{"ES256", "RS256", "EdDSA"} {
@@ -143,6 +144,7 @@ func badProofs(w *world) map[string]struct {
 }
 
 func TestProofsAtTheTokenEndpoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.newSPA("spa", "")
 	key, other := w.newSigner("ES256"), w.newSigner("ES256")
@@ -180,6 +182,7 @@ func TestProofsAtTheTokenEndpoint(t *testing.T) {
 }
 
 func TestProofsAtUserInfo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.newSPA("spa", "")
 	key := w.newSigner("ES256")
@@ -211,6 +214,7 @@ func TestProofsAtUserInfo(t *testing.T) {
 
 // One proof is good for one request, however many instances it reaches in the same moment (row O-24).
 func TestProofRace(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.newSPA("spa", "")
 	key := w.newSigner("ES256")
@@ -232,6 +236,7 @@ func TestProofRace(t *testing.T) {
 
 // The refresh tokens of a public client are bound to its key, those of others are bound to whoever authenticates (RFC 9449 §5).
 func TestRefreshWithAProof(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.newSPA("spa", "")
 	key, other := w.newSigner("ES256"), w.newSigner("ES256")
@@ -258,6 +263,7 @@ func TestRefreshWithAProof(t *testing.T) {
 
 // A code that was asked for with a key is redeemed with that key (RFC 9449 §10).
 func TestCodesAreBoundToTheirKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	web := client{"web", w.webClient("web", `,"first_party":true`)}
 	key, other := w.newSigner("ES256"), w.newSigner("ES256")

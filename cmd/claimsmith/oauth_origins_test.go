@@ -19,6 +19,7 @@ var sharedRoutes = map[string][]string{
 
 // Answers name the origin of a page only if a client lists exactly that one (row S-07).
 func TestOrigins(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	c.newClient(acme, "acme-spa", `"allowed_origins":["https://app.example","https://other.example:8443"]`)
 	for target, methods := range sharedRoutes {
@@ -79,6 +80,7 @@ func noCredentials(t *testing.T, a answer) {
 
 // Nothing else answers to an origin, least of all what uses cookies (RFC 9700 §2.6).
 func TestOriginsElsewhere(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	c.newClient(acme, "acme-spa", `"allowed_origins":["https://app.example"]`)
 	for _, target := range []string{
@@ -102,6 +104,7 @@ func (n namesAll) ClientsOfOrigin(context.Context, string) ([]string, error) { r
 
 // A client that is disabled, deleted or changed has no pages any more: at once where that was done, within a second elsewhere.
 func TestOriginsEndWithTheirClient(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	other := c.again()
 	allowed := func(w *world) bool {
@@ -148,6 +151,7 @@ func TestOriginsEndWithTheirClient(t *testing.T) {
 
 // Whose page asks cannot be told without the store: nothing happens then, and nothing is allowed.
 func TestOriginsWithoutTheStore(t *testing.T) {
+	t.Parallel()
 	i := interrupt(t, redistest.Embedded(t).Addrs[0])
 	i.newClient("default", "spa", `"allowed_origins":["https://app.example"]`)
 	i.proxy.Refuse()

@@ -90,6 +90,7 @@ func TestPushedRequestIsUsedOnce(t *testing.T) {
 
 // What the authorization endpoint would refuse is refused when it is pushed, as JSON.
 func TestPushedRequestRefusals(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	shop := client{"shop", w.webClient("shop", "")}
 	machine := w.newClient("default", "machine", `"grant_types":["client_credentials"],"scopes":["reports"]`)
@@ -150,6 +151,7 @@ func TestPushedRequestRefusals(t *testing.T) {
 
 // The limit is the client's and the address's.
 func TestPushedRequestsAreLimited(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	w.webClient("spa", `,"public":true`)
 	form := append([]string{"client_id", "spa"}, pushable...)

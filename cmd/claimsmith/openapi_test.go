@@ -29,7 +29,7 @@ type described struct {
 // openAPI is the document of the API.
 func openAPI(t testing.TB) *openapi3.T {
 	t.Helper()
-	text, err := openapi.Document(testIssuer)
+	text, err := openapi.Document(testIssuer, openapi.Own)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +85,7 @@ func (o described) isPublic() bool { return o.Security != nil && len(*o.Security
 // The document has the members and the query parameters that the handlers accept, no more and no less: whoever sends another one
 // is told which there are.
 func TestDocumentHasWhatHandlersAccept(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	for _, o := range describedOperations(t) {
 		if o.Tags[0] == "Pages" {
@@ -165,6 +166,7 @@ func allowed(t *testing.T, a answer) []string {
 
 // The examples of the document work against what dev seeds.
 func TestExamplesWork(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	seeded, err := w.app.seed(context.Background(), &config.Dev{DevPassword: config.NewSecret(janePass)})
 	if err != nil {

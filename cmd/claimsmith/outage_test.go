@@ -213,7 +213,7 @@ func TestRevocationIsNotConfirmedUnheard(t *testing.T) {
 func TestNoImmortalKeys(t *testing.T) {
 	t.Parallel()
 	ephemeral := regexp.MustCompile(`^(cs:\{\d{3}\}:(g|gs|x):.+|rate:cs:\{\d{3}\}:l:.+)$`)
-	lasting := regexp.MustCompile(`^(cs:\{\d{3}\}:((u|h|me|mc|md|mh|mi|mt|sc|sh|sa|au|ah|uo|uh|o|c|co|t|to):.*|os|keys)|cs:meta)$`)
+	lasting := regexp.MustCompile(`^(cs:\{\d{3}\}:((u|h|me|mc|md|mh|mi|mt|sc|sh|sa|au|ah|uo|uh|o|c|co|t|to):.*|os|keys|numbers)|cs:meta)$`)
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
 		w := newWorld(t, b.Client)
 		check := func(after string) {

@@ -198,6 +198,8 @@ func (m jsonMember) text() string {
 	var list []string
 	var text string
 	switch {
+	case m.name == "value" && m.value.Kind() != '"': // of an entry, where null and [] are what they are
+		return string(m.value)
 	case m.value.Kind() == 'n':
 		return "all"
 	case m.value.Kind() == 't' || m.value.Kind() == 'f':

@@ -99,6 +99,7 @@ func quoteTime(t time.Time) string {
 
 // A token for somebody else is no token here, and the API takes none that was not made for it (rows T-07, A-10).
 func TestAudience(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	live := c.loginAs(c.acme.user, "").text(t, "access_token")
 	for _, audience := range []string{`"https://other.example"`, `["https://other.example"]`, `"https://id.example/"`, `"login"`, `"HTTPS://ID.EXAMPLE"`, `"https://id.example/api"`} {
@@ -145,6 +146,7 @@ func TestAudience(t *testing.T) {
 
 // What was revoked or has expired is refused to the end, and beyond it for as long as clocks may differ.
 func TestRevokedTokenStaysDeadInTheLeeway(t *testing.T) {
+	t.Parallel()
 	b := redistest.Embedded(t)
 	c := newCast(t, b)
 	revoked := c.loginAs(c.acme.user, "").text(t, "access_token")

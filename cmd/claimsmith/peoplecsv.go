@@ -10,112 +10,68 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/claimsmith/claimsmith/cmd/claimsmith/migrate"
 )
-
-// personLine is a user as a line of an import or an export has him.
-type personLine struct {
-	ID            string         `json:"id,omitempty"`
-	Username      string         `json:"username,omitempty"`
-	Email         string         `json:"email,omitempty"`
-	EmailVerified bool           `json:"email_verified,omitzero"`
-	Password      string         `json:"password,omitempty"`
-	PasswordHash  string         `json:"password_hash,omitempty"`
-	Temporary     bool           `json:"temporary,omitzero"`
-	Disabled      bool           `json:"disabled,omitzero"`
-	Profile       personProfile  `json:"profile,omitzero"`
-	Groups        []string       `json:"groups,omitempty"`
-	Metadata      []personsEntry `json:"metadata,omitempty"`
-}
-
-type personProfile struct {
-	Name                string         `json:"name,omitempty"`
-	GivenName           string         `json:"given_name,omitempty"`
-	FamilyName          string         `json:"family_name,omitempty"`
-	MiddleName          string         `json:"middle_name,omitempty"`
-	Nickname            string         `json:"nickname,omitempty"`
-	PreferredUsername   string         `json:"preferred_username,omitempty"`
-	Profile             string         `json:"profile,omitempty"`
-	Picture             string         `json:"picture,omitempty"`
-	Website             string         `json:"website,omitempty"`
-	Gender              string         `json:"gender,omitempty"`
-	Birthdate           string         `json:"birthdate,omitempty"`
-	Zoneinfo            string         `json:"zoneinfo,omitempty"`
-	Locale              string         `json:"locale,omitempty"`
-	PhoneNumber         string         `json:"phone_number,omitempty"`
-	PhoneNumberVerified bool           `json:"phone_number_verified,omitzero"`
-	Address             personsAddress `json:"address,omitzero"`
-}
-
-type personsAddress struct {
-	Formatted     string `json:"formatted,omitempty"`
-	StreetAddress string `json:"street_address,omitempty"`
-	Locality      string `json:"locality,omitempty"`
-	Region        string `json:"region,omitempty"`
-	PostalCode    string `json:"postal_code,omitempty"`
-	Country       string `json:"country,omitempty"`
-}
-
-type personsEntry struct {
-	Key          string         `json:"key"`
-	Value        jsontext.Value `json:"value"`
-	ProfileClaim bool           `json:"profileClaim,omitzero"`
-}
 
 // csvColumn is one of those every file may have. Exactly one of text and flag is set.
 type csvColumn struct {
 	name string
-	text func(*personLine) *string
-	flag func(*personLine) *bool
+	text func(*migrate.Line) *string
+	flag func(*migrate.Line) *bool
 }
 
 const groupsColumn = "groups"
 
 // csvColumns are in the order export writes them in.
 var csvColumns = []csvColumn{
-	{name: "id", text: func(p *personLine) *string { return &p.ID }},
-	{name: "username", text: func(p *personLine) *string { return &p.Username }},
-	{name: "email", text: func(p *personLine) *string { return &p.Email }},
-	{name: "email_verified", flag: func(p *personLine) *bool { return &p.EmailVerified }},
-	{name: "password", text: func(p *personLine) *string { return &p.Password }},
-	{name: "password_hash", text: func(p *personLine) *string { return &p.PasswordHash }},
-	{name: "temporary", flag: func(p *personLine) *bool { return &p.Temporary }},
-	{name: "disabled", flag: func(p *personLine) *bool { return &p.Disabled }},
-	{name: "name", text: func(p *personLine) *string { return &p.Profile.Name }},
-	{name: "given_name", text: func(p *personLine) *string { return &p.Profile.GivenName }},
-	{name: "family_name", text: func(p *personLine) *string { return &p.Profile.FamilyName }},
-	{name: "middle_name", text: func(p *personLine) *string { return &p.Profile.MiddleName }},
-	{name: "nickname", text: func(p *personLine) *string { return &p.Profile.Nickname }},
-	{name: "preferred_username", text: func(p *personLine) *string { return &p.Profile.PreferredUsername }},
-	{name: "profile", text: func(p *personLine) *string { return &p.Profile.Profile }},
-	{name: "picture", text: func(p *personLine) *string { return &p.Profile.Picture }},
-	{name: "website", text: func(p *personLine) *string { return &p.Profile.Website }},
-	{name: "gender", text: func(p *personLine) *string { return &p.Profile.Gender }},
-	{name: "birthdate", text: func(p *personLine) *string { return &p.Profile.Birthdate }},
-	{name: "zoneinfo", text: func(p *personLine) *string { return &p.Profile.Zoneinfo }},
-	{name: "locale", text: func(p *personLine) *string { return &p.Profile.Locale }},
-	{name: "phone_number", text: func(p *personLine) *string { return &p.Profile.PhoneNumber }},
-	{name: "phone_number_verified", flag: func(p *personLine) *bool { return &p.Profile.PhoneNumberVerified }},
-	{name: "address.formatted", text: func(p *personLine) *string { return &p.Profile.Address.Formatted }},
-	{name: "address.street_address", text: func(p *personLine) *string { return &p.Profile.Address.StreetAddress }},
-	{name: "address.locality", text: func(p *personLine) *string { return &p.Profile.Address.Locality }},
-	{name: "address.region", text: func(p *personLine) *string { return &p.Profile.Address.Region }},
-	{name: "address.postal_code", text: func(p *personLine) *string { return &p.Profile.Address.PostalCode }},
-	{name: "address.country", text: func(p *personLine) *string { return &p.Profile.Address.Country }},
+	{name: "id", text: func(p *migrate.Line) *string { return &p.ID }},
+	{name: "username", text: func(p *migrate.Line) *string { return &p.Username }},
+	{name: "email", text: func(p *migrate.Line) *string { return &p.Email }},
+	{name: "email_verified", flag: func(p *migrate.Line) *bool { return &p.EmailVerified }},
+	{name: "password", text: func(p *migrate.Line) *string { return &p.Password }},
+	{name: "password_hash", text: func(p *migrate.Line) *string { return &p.PasswordHash }},
+	{name: "hash_algorithm", text: func(p *migrate.Line) *string { return &p.HashAlgorithm }},
+	{name: "temporary", flag: func(p *migrate.Line) *bool { return &p.Temporary }},
+	{name: "disabled", flag: func(p *migrate.Line) *bool { return &p.Disabled }},
+	{name: "name", text: func(p *migrate.Line) *string { return &p.Profile.Name }},
+	{name: "given_name", text: func(p *migrate.Line) *string { return &p.Profile.GivenName }},
+	{name: "family_name", text: func(p *migrate.Line) *string { return &p.Profile.FamilyName }},
+	{name: "middle_name", text: func(p *migrate.Line) *string { return &p.Profile.MiddleName }},
+	{name: "nickname", text: func(p *migrate.Line) *string { return &p.Profile.Nickname }},
+	{name: "preferred_username", text: func(p *migrate.Line) *string { return &p.Profile.PreferredUsername }},
+	{name: "profile", text: func(p *migrate.Line) *string { return &p.Profile.ProfileURL }},
+	{name: "picture", text: func(p *migrate.Line) *string { return &p.Profile.Picture }},
+	{name: "website", text: func(p *migrate.Line) *string { return &p.Profile.Website }},
+	{name: "gender", text: func(p *migrate.Line) *string { return &p.Profile.Gender }},
+	{name: "birthdate", text: func(p *migrate.Line) *string { return &p.Profile.Birthdate }},
+	{name: "zoneinfo", text: func(p *migrate.Line) *string { return &p.Profile.Zoneinfo }},
+	{name: "locale", text: func(p *migrate.Line) *string { return &p.Profile.Locale }},
+	{name: "phone_number", text: func(p *migrate.Line) *string { return &p.Profile.PhoneNumber }},
+	{name: "phone_number_verified", flag: func(p *migrate.Line) *bool { return &p.Profile.PhoneNumberVerified }},
+	{name: "address.formatted", text: func(p *migrate.Line) *string { return &p.Profile.Address.Formatted }},
+	{name: "address.street_address", text: func(p *migrate.Line) *string { return &p.Profile.Address.StreetAddress }},
+	{name: "address.locality", text: func(p *migrate.Line) *string { return &p.Profile.Address.Locality }},
+	{name: "address.region", text: func(p *migrate.Line) *string { return &p.Profile.Address.Region }},
+	{name: "address.postal_code", text: func(p *migrate.Line) *string { return &p.Profile.Address.PostalCode }},
+	{name: "address.country", text: func(p *migrate.Line) *string { return &p.Profile.Address.Country }},
 }
 
-// entryColumn is a column of one metadata key: metadata.<key>, then :json for values in JSON in place of texts, then ! for claims. A
-// key that ends in what would mean something is followed by :text.
+// entryColumn is a column of one metadata key: metadata.<key>, then :json for values in JSON or :base64 for bytes in place of texts, then !
+// for claims. A key that ends in what would mean something is followed by :text.
 type entryColumn struct {
-	key   string
-	json  bool
-	claim bool
+	key    string
+	json   bool
+	base64 bool
+	claim  bool
 }
 
 const (
-	entryPrefix = "metadata."
-	jsonSuffix  = ":json"
-	textSuffix  = ":text"
-	claimSuffix = "!"
+	entryPrefix  = "metadata."
+	jsonSuffix   = ":json"
+	base64Suffix = ":base64"
+	textSuffix   = ":text"
+	claimSuffix  = "!"
 )
 
 func (c entryColumn) title() string {
@@ -123,7 +79,11 @@ func (c entryColumn) title() string {
 	switch {
 	case c.json:
 		title += jsonSuffix
-	case strings.HasSuffix(c.key, jsonSuffix), strings.HasSuffix(c.key, textSuffix), strings.HasSuffix(c.key, claimSuffix):
+	case c.base64:
+		title += base64Suffix
+	case slices.ContainsFunc([]string{jsonSuffix, base64Suffix, textSuffix, claimSuffix}, func(suffix string) bool {
+		return strings.HasSuffix(c.key, suffix)
+	}):
 		title += textSuffix
 	}
 	if c.claim {
@@ -139,7 +99,9 @@ func parseEntryColumn(title string) (c entryColumn, ok bool) {
 	}
 	rest, c.claim = strings.CutSuffix(rest, claimSuffix)
 	if rest, c.json = strings.CutSuffix(rest, jsonSuffix); !c.json {
-		rest, _ = strings.CutSuffix(rest, textSuffix)
+		if rest, c.base64 = strings.CutSuffix(rest, base64Suffix); !c.base64 {
+			rest, _ = strings.CutSuffix(rest, textSuffix)
+		}
 	}
 	c.key = rest
 	return c, rest != ""
@@ -173,7 +135,7 @@ func isRisky(cell string) bool {
 type csvUsers struct {
 	rows   *csv.Reader
 	header []string
-	set    []func(*personLine, string) error // by column
+	set    []func(*migrate.Line, string) error // by column
 }
 
 var errHeader = errors.New("the first line of a CSV file names its columns")
@@ -201,9 +163,9 @@ func newCSVUsers(r io.Reader) (*csvUsers, error) {
 	return c, nil
 }
 
-func columnSetter(title string) (func(*personLine, string) error, bool) {
+func columnSetter(title string) (func(*migrate.Line, string) error, bool) {
 	if title == groupsColumn {
-		return func(p *personLine, cell string) error {
+		return func(p *migrate.Line, cell string) error {
 			p.Groups = strings.Split(cell, ";")
 			return nil
 		}, true
@@ -212,7 +174,7 @@ func columnSetter(title string) (func(*personLine, string) error, bool) {
 		if column.name != title {
 			continue
 		}
-		return func(p *personLine, cell string) error {
+		return func(p *migrate.Line, cell string) error {
 			if column.text != nil {
 				*column.text(p) = cell
 				return nil
@@ -225,9 +187,14 @@ func columnSetter(title string) (func(*personLine, string) error, bool) {
 		}, true
 	}
 	column, ok := parseEntryColumn(title)
-	return func(p *personLine, cell string) error {
-		entry := personsEntry{Key: column.key, Value: jsontext.Value(cell), ProfileClaim: column.claim}
-		if !column.json {
+	return func(p *migrate.Line, cell string) error {
+		entry := migrate.Entry{Key: column.key, Value: jsontext.Value(cell)}
+		if column.claim {
+			entry.ProfileClaim = new(true)
+		}
+		if column.base64 {
+			entry.Value, entry.ValueBase64 = nil, &cell
+		} else if !column.json {
 			var err error
 			if entry.Value, err = jsontext.AppendQuote(nil, cell); err != nil {
 				return fmt.Errorf("%s: not valid UTF-8", title)
@@ -240,18 +207,19 @@ func columnSetter(title string) (func(*personLine, string) error, bool) {
 	}, ok
 }
 
-// next returns the next row, the number of its first line, and the user it describes as a line to send, or why it describes none. The
-// error is io.EOF, or that of a file from which no more rows can be read.
+// next returns the next row that has something in it, the number of its first line, and the user it describes as a line to send, or why it
+// describes none. The error is io.EOF, or that of a file from which no more rows can be read.
 func (c *csvUsers) next() (row []string, number int, line []byte, refused, err error) {
-	row, err = c.rows.Read()
-	if err != nil {
-		return nil, 0, nil, nil, err
+	for strings.Join(row, "") == "" {
+		if row, err = c.rows.Read(); err != nil {
+			return nil, 0, nil, nil, err
+		}
 	}
 	number, _ = c.rows.FieldPos(0)
 	if len(row) != len(c.set) {
 		return row, number, nil, fmt.Errorf("%d columns, the first line has %d", len(row), len(c.set)), nil
 	}
-	var p personLine
+	var p migrate.Line
 	for n, cell := range row {
 		if cell = unguarded(cell); cell == "" {
 			continue

@@ -12,6 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/claimsmith/claimsmith/cmd/claimsmith/migrate"
 )
 
 func TestCellsAreNoFormulas(t *testing.T) {
@@ -136,15 +138,22 @@ func TestTablesGiveBackTheirUsers(t *testing.T) {
 		}
 		defer table.close()
 		for range rapid.IntRange(0, 5).Draw(t, "users") {
-			p := personLine{
+			p := migrate.Line{
 				ID: rapid.StringMatching(`[a-z0-9_-]{1,8}`).Draw(t, "id"), Username: rapid.StringMatching(`[a-z]{0,8}`).Draw(t, "username"),
 				EmailVerified: rapid.Bool().Draw(t, "verified"), Disabled: rapid.Bool().Draw(t, "disabled"),
 			}
 			p.Profile.Name = rapid.StringOf(rapid.RuneFrom([]rune("aÜ=+-@'\", "))).Draw(t, "name")
 			p.Groups = rapid.SliceOfN(rapid.StringMatching(`[a-z][a-z-]{0,3}`), 0, 3).Draw(t, "groups")
-			keys := rapid.SliceOfDistinct(rapid.StringMatching(`[a-c!]{1,2}(:json|:text)?`), rapid.ID[string]).Draw(t, "keys")
+			keys := rapid.SliceOfDistinct(rapid.StringMatching(`[a-c!]{1,2}(:json|:text|:base64)?`), rapid.ID[string]).Draw(t, "keys")
 			for _, key := range keys {
-				p.Metadata = append(p.Metadata, personsEntry{key, value.Draw(t, "value"), !strings.ContainsAny(key, "!:") && rapid.Bool().Draw(t, "claim")})
+				entry := migrate.Entry{Key: key, Value: value.Draw(t, "value")}
+				if rapid.Bool().Draw(t, "bytes") {
+					entry.Value, entry.ValueBase64 = nil, new(rapid.StringMatching(`([+/A-Z]{4}){1,2}`).Draw(t, "base64"))
+				}
+				if !strings.ContainsAny(key, "!:") && rapid.Bool().Draw(t, "claim") {
+					entry.ProfileClaim = new(true)
+				}
+				p.Metadata = append(p.Metadata, entry)
 			}
 			line, err := json.Marshal(p)
 			if err != nil {
@@ -183,14 +192,17 @@ func TestTablesGiveBackTheirUsers(t *testing.T) {
 
 // byKey is a user without an order of his entries, and without what is empty.
 func byKey(t *rapid.T, line string) any {
-	var p personLine
+	var p migrate.Line
 	if err := json.Unmarshal([]byte(line), &p); err != nil {
 		t.Fatal(err)
 	}
 	entries := map[string]string{}
 	for _, e := range p.Metadata {
 		entries[e.Key] = string(e.Value)
-		if e.ProfileClaim {
+		if e.ValueBase64 != nil {
+			entries[e.Key] = "bytes " + *e.ValueBase64
+		}
+		if e.Claim() {
 			entries[e.Key] += " claim"
 		}
 	}

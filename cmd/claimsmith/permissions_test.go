@@ -14,7 +14,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
 
+	"github.com/claimsmith/claimsmith/handlers"
+	"github.com/claimsmith/claimsmith/handlers/iblai"
 	"github.com/claimsmith/claimsmith/handlers/native"
+	"github.com/claimsmith/claimsmith/handlers/sentinel"
+	"github.com/claimsmith/claimsmith/handlers/zitadel"
 	"github.com/claimsmith/claimsmith/internal/redistest"
 )
 
@@ -26,6 +30,7 @@ func TestPermissionMatrix(t *testing.T) {
 	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	c.newClient(acme, "acme-global", `"all_orgs":true`)
+	c.newSentinelClient()
 	roles := []struct{ name, bearer string }{
 		{"admin", adminToken},
 		{"operator", c.acme.operator},
@@ -50,15 +55,15 @@ func TestPermissionMatrix(t *testing.T) {
 		fmt.Fprint(w, role.name, "\t")
 	}
 	fmt.Fprintln(w, "operation")
-	for _, op := range operations {
+	for _, op := range slices.Concat(operations, dialectOperations) {
 		method, _, _ := strings.Cut(op.route, " ")
-		for _, role := range roles {
+		for n, role := range roles {
 			target, body := op.prepare(c)
 			bearer := role.bearer
 			if role.name == "self" {
 				bearer = selfToken
 			}
-			status, a := c.verdict(method, target, bearer, body)
+			status, a := c.verdict(method, target, bearer, body, inDialect(target, bearer)...)
 			fmt.Fprint(w, status, "\t")
 			if status/100 == 2 && method != http.MethodGet {
 				c.restore()
@@ -69,6 +74,14 @@ func TestPermissionMatrix(t *testing.T) {
 			}
 			if a.status == http.StatusNoContent && (strings.HasSuffix(op.route, "/session") || strings.HasSuffix(op.route, "/factor")) {
 				selfToken = self()
+			}
+			if strings.HasSuffix(op.route, "/logout") {
+				selfToken = self()
+				for person, p := range map[string]person{"other": c.acme.other, "stranger": c.globex.user} {
+					if role.name == person {
+						roles[n].bearer = c.loginAs(p, "").text(t, "access_token")
+					}
+				}
 			}
 		}
 		fmt.Fprintln(w, strings.TrimSpace(op.route+"  "+op.variant))
@@ -83,6 +96,8 @@ func (c *cast) restore() {
 	c.put("/api/user/acme-user-id/metadata?org=acme", adminToken, `{"metadata":[{"key":"badge","value":7,"profileClaim":true}]}`).want(c.t, http.StatusOK)
 	c.delete("/api/user/acme-user-id/role?org=acme", adminToken).want(c.t, http.StatusNoContent)
 	c.put("/api/user/acme-user-id/group?org=acme", adminToken, `{"groups":["acme-staff"]}`).want(c.t, http.StatusOK)
+	c.put("/api/user/acme-user-id/metadata?org=acme&app=acme-plain", adminToken, `{"metadata":[{"key":"badge","value":7,"profileClaim":true}]}`).
+		want(c.t, http.StatusOK)
 	for _, of := range []string{"/api/group/acme-staff/metadata?org=acme", "/api/org/acme/metadata"} {
 		c.put(of, adminToken, `{"metadata":[{"key":"floor","value":1},{"key":"city","value":"Wels"}]}`).want(c.t, http.StatusOK)
 	}
@@ -90,13 +105,18 @@ func (c *cast) restore() {
 
 func TestEveryRouteHasARow(t *testing.T) {
 	e := echo.New()
-	(&native.Dialect{}).Mount(e)
+	for _, d := range []handlers.Dialect{&native.Dialect{}, &iblai.Dialect{}, &sentinel.Dialect{}, &zitadel.Dialect{}} {
+		d.Mount(e)
+	}
 	rows := map[string]bool{}
-	for _, op := range operations {
+	for _, op := range slices.Concat(operations, dialectOperations) {
 		rows[op.route] = true
 	}
 	var missing []string
 	for _, r := range e.Routes() {
+		if r.Method == http.MethodOptions {
+			continue // says what there is, to everybody
+		}
 		route := r.Method + " " + r.Path
 		if !rows[route] {
 			missing = append(missing, route)

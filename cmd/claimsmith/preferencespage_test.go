@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/claimsmith/claimsmith/internal/redistest"
 )
 
 // What the definitions let a user write, he writes at his own page, and sees there what services are told.
@@ -83,6 +85,16 @@ func TestPreferencesPage(t *testing.T) {
 	form.Set("token", "forged")
 	b.postForm("/account/preferences", form).want(http.StatusForbidden)
 	w.visitor().postForm("/account/preferences", url.Values{"token": {"x"}}).shows("login")
+}
+
+// Whoever has to log in first gets to the page he asked for.
+func TestTheLinkToPreferencesOutlivesTheSignIn(t *testing.T) {
+	w := newWorld(t, redistest.Embedded(t).Client)
+	for _, path := range []string{"/account/preferences", "/account"} {
+		if got := w.newBrowser().open(path).shows("login").signIn().want(http.StatusOK).url.Path; got != path {
+			t.Errorf("asked for %s and got to %s", path, got)
+		}
+	}
 }
 
 func wantColor(t *testing.T, w *world, want string) {

@@ -11,6 +11,7 @@ import (
 
 // Whoever gets a name somebody had before starts with nothing of his (row M-15).
 func TestRecycledUsernames(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	old := c.acme.user
 	tokens := c.loginAs(old, "")
@@ -57,6 +58,7 @@ func TestRecycledUsernames(t *testing.T) {
 
 // The throttle of the one who had the name does not meet the one who has it now.
 func TestRecycledUsernameIsNotThrottled(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	old := c.acme.user
 	for c.try(old.username, "not the password", "").status != http.StatusTooManyRequests {
@@ -69,6 +71,7 @@ func TestRecycledUsernameIsNotThrottled(t *testing.T) {
 
 // A client that gets the id of a deleted one is another client, in another organisation above all.
 func TestRecycledClients(t *testing.T) {
+	t.Parallel()
 	for _, heir := range []string{acme, globex} {
 		t.Run(heir, func(t *testing.T) {
 			c := newCast(t, redistest.Embedded(t))
@@ -100,6 +103,7 @@ func TestRecycledClients(t *testing.T) {
 
 // Who leaves an organisation and comes back finds nothing of what he had there.
 func TestReturningToAnOrganisation(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	c.put("/api/user/sam-id/metadata/badge", c.acme.operator, `{"value":"old","profileClaim":true}`).want(t, 200)
 	c.put("/api/user/sam-id/metadata/badge?app=login", c.acme.operator, `{"value":"old","profileClaim":true}`).want(t, 200)
@@ -123,6 +127,7 @@ func TestReturningToAnOrganisation(t *testing.T) {
 
 // An API token that was made and revoked is nothing, whoever has its text.
 func TestRevokedAPITokenStaysRevoked(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	made := c.post("/api/token", c.acme.operator, `{"role":"operator"}`).want(t, http.StatusCreated)
 	c.get("/api/user", made.text(t, "token")).want(t, http.StatusOK)

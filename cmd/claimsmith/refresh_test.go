@@ -16,6 +16,7 @@ func refreshToken(t testing.TB, a answer) string {
 
 // Whose answer was lost asks again and gets the same successor; whoever comes later, or with an older token, ends the family (row O-07).
 func TestRefreshGrace(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
 		w := newWorld(t, b.Client)
 		second := w.again()
@@ -76,6 +77,7 @@ func TestRefreshGrace(t *testing.T) {
 
 // A refused refresh says the same whatever the reason.
 func TestRefusedRefreshesAreAlike(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	first := c.loginAs(c.acme.user, "").text(t, "refresh_token")
 	next := refreshToken(t, c.refresh(first))
@@ -97,6 +99,7 @@ func TestRefusedRefreshesAreAlike(t *testing.T) {
 
 // A refresh token is its client's, its scope only narrows, and its end is absolute (row O-09).
 func TestRefreshBounds(t *testing.T) {
+	t.Parallel()
 	b := redistest.Embedded(t)
 	c := newCast(t, b)
 	for _, id := range []string{"acme-app", "acme-app-2"} {
@@ -156,6 +159,7 @@ func TestRefreshBounds(t *testing.T) {
 
 // What is written since the last token is in the next, and what is gone is not (row M-11).
 func TestRefreshReadsTheWorldAnew(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	second := c.again()
 	tokens := c.loginAs(c.acme.user, "")

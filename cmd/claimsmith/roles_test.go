@@ -46,6 +46,7 @@ func ways(c *cast, id string) []attempt {
 
 // Who could not give a user's role has no power over him, in any way (row A-04).
 func TestNobodyManagesWhoIsAboveHim(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	admin, operator, reader := c.newRole("ada", acme, "admin"), c.newRole("oscar", acme, "operator"), c.newRole("rita", acme, "reader")
 	before := c.snapshot(acme)
@@ -97,6 +98,7 @@ func TestNobodyManagesWhoIsAboveHim(t *testing.T) {
 
 // Nobody gives a role above his own, to others or to himself.
 func TestNobodyGivesMoreThanHeHas(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	oscar := c.newRole("oscar", acme, "operator")
 	oscarToken := c.loginAs(oscar, "").text(t, "access_token")
@@ -152,6 +154,7 @@ func TestNobodyGivesMoreThanHeHas(t *testing.T) {
 
 // A role belongs to the home organisation: it ends with it, and shows there alone.
 func TestARoleEndsWithTheHomeOrganisation(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	p := c.newRole("oscar", globex, "operator")
 	orgs := func(list string) {

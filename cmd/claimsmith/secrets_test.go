@@ -18,6 +18,7 @@ import (
 
 // Every kind of secret opens what it is for and nothing else (rows T-06, R-02, A-10).
 func TestEverySecretAtEveryOtherInput(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	for _, name := range []string{"one", "two"} {
 		c.newPerson(name, acme)
@@ -95,6 +96,7 @@ func TestEverySecretAtEveryOtherInput(t *testing.T) {
 
 // A secret that is cut, longer, or of other letters is another (row T-16).
 func TestSecretsAreComparedWhole(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	flip := func(s string, n int) string {
 		b := []byte(s)
@@ -151,6 +153,7 @@ func TestSecretsAreComparedWhole(t *testing.T) {
 
 // Nothing that is handed out is kept as it was (row T-16).
 func TestSecretsAreNotKept(t *testing.T) {
+	t.Parallel()
 	b := redistest.Embedded(t)
 	c := newCast(t, b)
 	tokens := c.loginAs(c.acme.user, "")

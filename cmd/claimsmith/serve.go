@@ -75,7 +75,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, drain time.Durat
 		return err
 	}
 	server, err := handlers.New(handlers.Config{
-		Logger: a.logger, Now: a.now, Dialects: a.dialects(), Ready: ready, Registry: registry,
+		Logger: a.logger, Now: a.now, Issuer: a.settings.Issuer, Dialects: a.dialects(), Ready: ready, Registry: registry,
 		TrustedProxies: a.settings.HTTP.TrustedProxies.Networks, HTTPS: a.https(),
 		AccessLog: a.settings.HTTP.AccessLog, DrainDelay: drain, ShutdownTimeout: a.settings.HTTP.ShutdownTimeout,
 	})

@@ -38,6 +38,7 @@ func (w *world) wantSession(text string, want bool) {
 
 // What is ended at one node has ended at all (row S-03).
 func TestSessionsThroughTheAPI(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	node := instance(t, w.in, w.clock)
 	first := w.browse()
@@ -79,6 +80,7 @@ func TestSessionsThroughTheAPI(t *testing.T) {
 
 // An operator lets somebody in with a password that is good for nothing but choosing another one (row L-13).
 func TestTemporaryPasswords(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	ctx := context.Background()
 	temporary := func() bool {
@@ -138,6 +140,7 @@ func TestTemporaryPasswords(t *testing.T) {
 }
 
 func TestLooksOfOrganisations(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, redistest.Embedded(t).Client)
 	long := "https://acme.example/" + strings.Repeat("x", 1024-len("https://acme.example/"))
 	for body, want := range map[string]string{

@@ -291,6 +291,7 @@ func TestForgedTokens(t *testing.T) {
 
 // A revoked token stays so in whatever other text has its signature (row T-04).
 func TestRevokedTokenHasNoOtherSpelling(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	for _, alg := range []string{"ES256", "RS256"} {
 		c.patch("/api/client/login", adminToken, `{"access_token_alg":"`+alg+`"}`).want(t, http.StatusOK)

@@ -97,6 +97,7 @@ func actionsOf(events []trailEvent) (actions []string) {
 
 // Each organisation has its own log of what was done in it, which tells its operators all, and others nothing (rows P-01, A-01).
 func TestTrail(t *testing.T) {
+	t.Parallel()
 	redistest.Each(t, func(t *testing.T, b redistest.Backend) {
 		c := newCast(t, b)
 		c.address = "203.0.113.77:5000"
@@ -194,6 +195,7 @@ func TestTrail(t *testing.T) {
 
 // A login that fails in a browser is known to the organisation whose user it was tried for.
 func TestTrailOfLoginPages(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	if _, err := c.app.authorize.SignIn(t.Context(), nil, "acme-user", "not the password", "192.0.2.9"); err == nil {
 		t.Fatal("logged in")
@@ -206,6 +208,7 @@ func TestTrailOfLoginPages(t *testing.T) {
 
 // The log stays one when it is written by many instances, and outlives what it is about.
 func TestTrailOfManyInstances(t *testing.T) {
+	t.Parallel()
 	c := newCast(t, redistest.Embedded(t))
 	other := c.again()
 	for n := range 20 {

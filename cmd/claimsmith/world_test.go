@@ -124,7 +124,7 @@ func instance(t testing.TB, in installation, c *clock) *world {
 	}
 	_ = w.app.ring.Refresh(context.Background()) // fails before the installation; the ring is refreshed again then
 	server, err := handlers.New(handlers.Config{
-		Logger: logger, Now: c.Now, Dialects: w.app.dialects(), HTTPS: true, AccessLog: true, RequestTimeout: 20 * time.Second,
+		Logger: logger, Now: c.Now, Issuer: testIssuer, Dialects: w.app.dialects(), HTTPS: true, AccessLog: true, RequestTimeout: 20 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func instance(t testing.TB, in installation, c *clock) *world {
 
 func testSettings() *config.Server {
 	return &config.Server{
-		Issuer: testIssuer,
+		Issuer: testIssuer, Dialects: config.Dialects{config.IBLAI, config.SentinelProfiles, config.Zitadel},
 		Tokens: config.Tokens{
 			AccessTokenTTL: 10 * time.Minute, IDTokenTTL: 10 * time.Minute, RefreshIdle: 720 * time.Hour,
 			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: 30 * time.Second, JWKSMaxAge: 10 * time.Minute,

@@ -65,10 +65,13 @@ func account(v *visit) error {
 	})(v)
 }
 
-// owned finds out whose account it is. Who has still to log in, or to do something else first, is sent to do that.
-func owned(h handler) handler {
+// owned is ownedAt the account's first page.
+func owned(h handler) handler { return ownedAt(authorize.PageAccount, h) }
+
+// ownedAt finds out whose account it is. Who has still to log in, or to do something else first, is sent to do that, and then to the page.
+func ownedAt(name string, h handler) handler {
 	return func(v *visit) error {
-		flow, err := v.beginPage(authorize.PageAccount, "")
+		flow, err := v.beginPage(name, "")
 		if err != nil {
 			return err
 		}
@@ -119,7 +122,8 @@ func (v *visit) showAccount(status int, fault, done string) error {
 	shown := v.view(v.step.Org)
 	shown.Wide, shown.Fault, shown.Done, shown.Token = true, fault, done, v.Sessions.Token(v.session)
 	data := accountPage{
-		Name: page.NameOf(user), Username: page.NameToLogIn(user), Fresh: v.Sessions.Fresh(v.session), Protected: factors.Any(), TOTP: factors.TOTP,
+		Name: page.NameOf(user), Username: page.NameToLogIn(user), Fresh: v.Sessions.Fresh(v.session),
+		Protected: factors.Any(), TOTP: factors.TOTP,
 		Codes: len(factors.RecoveryCodes), CodesLeft: strconv.Itoa(len(factors.RecoveryCodes)), PasskeysOff: !v.Factors.PasskeysAvailable(),
 	}
 	if v.step.Org != nil {
@@ -147,7 +151,9 @@ func (v *visit) showAccount(status int, fault, done string) error {
 		return err
 	}
 	for _, a := range applications {
-		data.Applications = append(data.Applications, application{a.Client, a.Name, a.Org, v.organisation(a.Org), scopesIn(shown.Words, a.Scopes), a.GrantedAt})
+		data.Applications = append(data.Applications, application{
+			a.Client, a.Name, a.Org, v.organisation(a.Org), scopesIn(shown.Words, a.Scopes), a.GrantedAt,
+		})
 	}
 	shown.Data = data
 	return pages.Respond(v, status, "account", shown)

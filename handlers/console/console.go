@@ -34,12 +34,13 @@ type Dialect struct {
 
 // Paths, below the issuer.
 const (
-	pathAuthorize = "/oauth/authorize"
-	pathLogout    = "/oauth/logout"
-	pathSignIn    = "/signin"
-	pathSignedOut = "/signin/signed-out"
-	pathDevice    = "/device"
-	pathAccount   = "/account"
+	pathAuthorize   = "/oauth/authorize"
+	pathLogout      = "/oauth/logout"
+	pathSignIn      = "/signin"
+	pathSignedOut   = "/signin/signed-out"
+	pathDevice      = "/device"
+	pathAccount     = "/account"
+	pathPreferences = "/" + authorize.PagePreferences
 )
 
 // Name implements handlers.Dialect.
@@ -84,8 +85,8 @@ func (d *Dialect) Mount(e *echo.Echo) {
 	e.Add(http.MethodPost, pathAccount+"/session/end", d.posted(ofSession(owned(endSession))))
 	e.Add(http.MethodPost, pathAccount+"/application/withdraw", d.posted(ofSession(owned(withdraw))))
 
-	e.Add(http.MethodGet, pathAccount+"/preferences", d.visited(preferences))
-	e.Add(http.MethodPost, pathAccount+"/preferences", d.postedPreferences(ofSession(owned(savePreferences))))
+	e.Add(http.MethodGet, pathPreferences, d.visited(preferences))
+	e.Add(http.MethodPost, pathPreferences, d.postedPreferences(ofSession(ownedAt(authorize.PagePreferences, savePreferences))))
 	e.Add(http.MethodPost, pathAccount+"/export", d.posted(ofSession(fresh(exportAccount))))
 
 	e.Add(http.MethodGet, page.PathStatic+"/:asset", page.Asset)

@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/claimsmith/claimsmith/auth/authorize"
 	"github.com/claimsmith/claimsmith/auth/preview"
 	"github.com/claimsmith/claimsmith/handlers"
 	"github.com/claimsmith/claimsmith/handlers/console/page"
@@ -55,7 +55,7 @@ func preferences(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return owned(func(v *visit) error {
+	return ownedAt(authorize.PagePreferences, func(v *visit) error {
 		rows, err := v.preferences()
 		if err != nil {
 			return err
@@ -216,7 +216,7 @@ func savePreferences(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.notify(pathAccount+"/preferences", "preferences")
+	return v.notify(pathPreferences, "preferences")
 }
 
 // value is what the field says.
@@ -227,12 +227,9 @@ func (p *preference) value() (metadata.Value, error) {
 	return metadata.JSON([]byte(strings.TrimSpace(p.Text)))
 }
 
-// archiveTimeout bounds collecting everything held about one person.
-const archiveTimeout = 30 * time.Second
-
 // exportAccount answers with everything that is held about the user.
 func exportAccount(v *visit) error {
-	return handlers.Unhurried(archiveTimeout, func(c echo.Context) error {
+	return handlers.Patient(func(c echo.Context) error {
 		var archive bytes.Buffer // whole, so that what goes wrong on the way is an error page and no broken file
 		if err := v.People.Archive(c.Request().Context(), v.caller(), "", "me", &archive); err != nil {
 			return err

@@ -193,7 +193,7 @@ func scopesIn(w page.Words, scopes []string) []string {
 	return said
 }
 
-var knownScopes = []string{auth.ScopeOpenID, "profile", "email", "phone", "address", auth.ScopeOffline}
+var knownScopes = []string{auth.ScopeOpenID, "profile", "email", "phone", "address", auth.ScopeOffline, auth.ScopeUserMetadata}
 
 // profileIn lists what there is of a profile.
 func profileIn(w page.Words, p *claims.Profile) []fact {

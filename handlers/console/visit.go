@@ -80,7 +80,7 @@ func (d *Dialect) postedPreferences(h handler) echo.HandlerFunc {
 			return err
 		}
 		if v.session == nil {
-			return v.redirect(pathAccount)
+			return v.redirect(pathPreferences)
 		}
 		if v.form, err = request.DecodeLargeForm(c.Request(), maxPreferencesForm, maxPreferencesFields); err != nil {
 			return err

@@ -9,13 +9,13 @@ import (
 
 // bulkBody is a change of one document.
 type bulkBody struct {
-	User    string     `json:"user"`
-	App     string     `json:"app"`
-	Set     *[]setBody `json:"set"`
-	Delete  *[]string  `json:"delete"`
-	Replace bool       `json:"replace"`
-	Groups  *[]string  `json:"groups"`
-	IfMatch *uint64    `json:"if_match"`
+	User    string         `json:"user"`
+	App     string         `json:"app"`
+	Set     *[]lineSetBody `json:"set"`
+	Delete  *[]string      `json:"delete"`
+	Replace bool           `json:"replace"`
+	Groups  *[]string      `json:"groups"`
+	IfMatch *uint64        `json:"if_match"`
 }
 
 func (b bulkBody) line() (people.Line, error) {
@@ -34,7 +34,7 @@ func (b bulkBody) line() (people.Line, error) {
 	}
 	var err error
 	if b.Set != nil {
-		l.Change.Set, err = puts(*b.Set)
+		l.Change.Set, err = linePuts(*b.Set)
 	}
 	return l, err
 }

@@ -16,8 +16,12 @@ import (
 type clientBody struct {
 	ClientID               string         `json:"client_id"`
 	Org                    string         `json:"org"`
+	Number                 uint64         `json:"number,omitzero"`
 	Name                   string         `json:"name,omitempty"`
+	Description            string         `json:"description,omitempty"`
 	Type                   string         `json:"type"`
+	Listed                 bool           `json:"listed"`
+	SelfRegistration       bool           `json:"self_registration"`
 	Public                 bool           `json:"public"`
 	FirstParty             bool           `json:"first_party"`
 	AllOrgs                bool           `json:"all_orgs"`
@@ -57,7 +61,8 @@ type warningBody struct {
 
 func viewClient(c *auth.Client) clientBody {
 	body := clientBody{
-		ClientID: c.ID, Org: c.Org, Name: c.Name, Type: c.Application(), Public: c.Public(), FirstParty: c.FirstParty, AllOrgs: c.AllOrgs,
+		ClientID: c.ID, Org: c.Org, Number: c.Number, Name: c.Name, Description: c.Description, Type: c.Application(), Listed: c.Listed,
+		SelfRegistration: c.SelfRegistration, Public: c.Public(), FirstParty: c.FirstParty, AllOrgs: c.AllOrgs,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, Audience: c.Audience, RedirectURIs: c.RedirectURIs,
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, BackchannelLogoutURI: c.BackchannelLogoutURI, AllowedOrigins: c.AllowedOrigins,
 		AuthMethod: c.AuthMethod, EndpointAudience: c.EndpointAudience,
@@ -87,7 +92,10 @@ func listOrNull(l []string) *[]string {
 
 type clientPatch struct {
 	Name                   *string        `json:"name"`
+	Description            *string        `json:"description"`
 	Type                   *string        `json:"type"`
+	Listed                 *bool          `json:"listed"`
+	SelfRegistration       *bool          `json:"self_registration"`
 	FirstParty             *bool          `json:"first_party"`
 	AllOrgs                *bool          `json:"all_orgs"`
 	GrantTypes             *[]string      `json:"grant_types"`
@@ -116,7 +124,8 @@ type clientPatch struct {
 
 func (b clientPatch) change() (auth.ClientChange, error) {
 	change := auth.ClientChange{
-		Name: b.Name, Type: b.Type, FirstParty: b.FirstParty, AllOrgs: b.AllOrgs, GrantTypes: b.GrantTypes, Scopes: b.Scopes,
+		Name: b.Name, Description: b.Description, Type: b.Type, Listed: b.Listed, SelfRegistration: b.SelfRegistration,
+		FirstParty: b.FirstParty, AllOrgs: b.AllOrgs, GrantTypes: b.GrantTypes, Scopes: b.Scopes,
 		Audience: b.Audience, RedirectURIs: b.RedirectURIs, PostLogoutRedirectURIs: b.PostLogoutRedirectURIs,
 		BackchannelLogoutURI: b.BackchannelLogoutURI, AllowedOrigins: b.AllowedOrigins, AuthMethod: b.AuthMethod,
 		EndpointAudience: b.EndpointAudience, RequirePKCE: b.RequirePKCE, RequirePAR: b.RequirePAR, RequireDPoP: b.RequireDPoP,

@@ -18,7 +18,7 @@ type exportBody struct {
 	Temporary     bool        `json:"temporary,omitzero"`
 	Disabled      bool        `json:"disabled,omitzero"`
 	Profile       profileBody `json:"profile,omitzero"`
-	Metadata      []entryBody `json:"metadata,omitempty"`
+	Metadata      []lineEntry `json:"metadata,omitempty"`
 	Groups        []string    `json:"groups,omitempty"`
 }
 
@@ -28,7 +28,7 @@ func viewExported(e *people.Exported) exportBody {
 		Temporary: e.MustChangePassword && e.PasswordHash != "", Disabled: e.Disabled, Profile: viewProfile(&e.Profile), Groups: e.Groups,
 	}
 	if e.Document != nil {
-		body.Metadata = viewDocument(e.Document).Metadata
+		body.Metadata = viewLineEntries(e.Document)
 	}
 	return body
 }

@@ -8,17 +8,33 @@ import (
 // personBody is a user as import takes him and export gives him.
 type personBody struct {
 	newUserBody
-	Disabled bool      `json:"disabled"`
-	Metadata []setBody `json:"metadata"`
-	Groups   []string  `json:"groups"`
+	Disabled bool          `json:"disabled"`
+	Metadata []lineSetBody `json:"metadata"`
+	Groups   []string      `json:"groups"`
+	Apps     []appBody     `json:"apps"`
+}
+
+// appBody is what an application keeps about a user.
+type appBody struct {
+	ClientID string        `json:"client_id"`
+	Metadata []lineSetBody `json:"metadata"`
 }
 
 func (b personBody) newcomer() (people.Newcomer, error) {
 	n := people.Newcomer{NewUser: b.newUser(), Groups: b.Groups}
 	n.Disabled = b.Disabled
 	var err error
-	n.Metadata, err = puts(b.Metadata)
-	return n, err
+	if n.Metadata, err = linePuts(b.Metadata); err != nil {
+		return n, err
+	}
+	for _, a := range b.Apps {
+		document := people.AppDocument{App: a.ClientID}
+		if document.Metadata, err = linePuts(a.Metadata); err != nil {
+			return n, err
+		}
+		n.Apps = append(n.Apps, document)
+	}
+	return n, nil
 }
 
 func (d *Dialect) importUsers(s *stream, caller *auth.Caller) error {

@@ -82,12 +82,7 @@ func viewEntry(e *metadata.Entry) entryBody {
 }
 
 // jsonOf is a value in JSON. Bytes, which only other dialects write, are shown as their base64 text.
-func jsonOf(v metadata.Value) jsontext.Value {
-	if v.Kind() == metadata.KindJSON {
-		return jsontext.Value(v.Raw())
-	}
-	return quoteBase64(v.Raw())
-}
+func jsonOf(v metadata.Value) jsontext.Value { return jsontext.Value(v.JSON()) }
 
 func viewDocument(doc *metadata.Document) documentBody {
 	body := documentBody{Metadata: make([]entryBody, len(doc.Entries))}
@@ -102,6 +97,7 @@ type documents struct {
 	*Dialect
 	path   string
 	target func(c echo.Context, parameters ...string) (metadata.Target, url.Values, error)
+	shared bool // by many, who are all looked at when it changes
 }
 
 // userDocument reads which document of a user a request is about, and its query, which may have these parameters too.

@@ -3,7 +3,6 @@ package native
 import (
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -31,11 +30,11 @@ func (d *Dialect) Mount(e *echo.Echo) {
 func (d *Dialect) documentRoutes() []route {
 	var all []route
 	for _, of := range []documents{
-		{d, "/api/user/:userId", userDocument}, {d, "/api/group/:group", groupDocument}, {d, "/api/org/:org", orgDocument},
+		{d, "/api/user/:userId", userDocument, false}, {d, "/api/group/:group", groupDocument, true}, {d, "/api/org/:org", orgDocument, true},
 	} {
 		change := func(h handler) handler { return h }
-		if of.path != "/api/user/:userId" {
-			change = patient // all heirs are looked at
+		if of.shared {
+			change = patient
 		}
 		all = append(all,
 			route{http.MethodGet, of.path + "/metadata", of.get},
@@ -51,12 +50,9 @@ func (d *Dialect) documentRoutes() []route {
 	return all
 }
 
-// patience is how long what looks at everybody may take.
-const patience = 2 * time.Minute
-
 func patient(h handler) handler {
 	return func(c echo.Context, caller *auth.Caller) error {
-		return handlers.Patient(patience, func(c echo.Context) error { return h(c, caller) })(c)
+		return handlers.Patient(func(c echo.Context) error { return h(c, caller) })(c)
 	}
 }
 

@@ -1,20 +1,14 @@
 package native
 
 import (
-	"encoding/base64"
 	"net/http"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/handlers/request"
 )
-
-func quoteBase64(raw string) jsontext.Value {
-	return jsontext.Value(`"` + base64.StdEncoding.EncodeToString([]byte(raw)) + `"`)
-}
 
 type userBody struct {
 	ID            string   `json:"id"`
@@ -51,6 +45,7 @@ type newUserBody struct {
 	EmailVerified bool         `json:"email_verified"`
 	Password      string       `json:"password"`
 	PasswordHash  string       `json:"password_hash"`
+	HashAlgorithm string       `json:"hash_algorithm"`
 	Temporary     bool         `json:"temporary"`
 	Profile       profilePatch `json:"profile"`
 }
@@ -58,7 +53,7 @@ type newUserBody struct {
 func (b newUserBody) newUser() auth.NewUser {
 	n := auth.NewUser{
 		ID: b.ID, Username: b.Username, Email: b.Email, EmailVerified: b.EmailVerified,
-		Password: b.Password, PasswordHash: b.PasswordHash, Temporary: b.Temporary,
+		Password: b.Password, PasswordHash: b.PasswordHash, HashAlgorithm: b.HashAlgorithm, Temporary: b.Temporary,
 	}
 	b.Profile.apply(&n.Profile)
 	return n

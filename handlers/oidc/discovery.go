@@ -8,6 +8,7 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/keys"
+	"github.com/claimsmith/claimsmith/claims"
 )
 
 // configuration is the metadata of OpenID Connect Discovery §3 and RFC 8414 §2: what is served, and nothing else.
@@ -53,17 +54,19 @@ func (d *Dialect) discovery(c echo.Context) error {
 	confidential := []string{auth.AuthSecretBasic, auth.AuthSecretPost, auth.AuthPrivateKeyJWT}
 	anyMethod := append([]string{auth.AuthNone}, confidential...)
 	return respond(c, http.StatusOK, configuration{
-		Issuer:                        d.Issuer,
-		AuthorizationEndpoint:         d.Issuer + pathAuthorization,
-		TokenEndpoint:                 d.Issuer + TokenPath,
-		UserInfoEndpoint:              d.Issuer + pathUserInfo,
-		IntrospectionEndpoint:         d.Issuer + pathIntrospection,
-		RevocationEndpoint:            d.Issuer + pathRevocation,
-		PushedRequestEndpoint:         d.Issuer + pathPushed,
-		DeviceEndpoint:                d.Issuer + pathDevice,
-		EndSessionEndpoint:            d.Issuer + pathLogout,
-		KeysURI:                       d.Issuer + pathKeys,
-		ScopesSupported:               []string{auth.ScopeOpenID, "profile", "email", "phone", "address", auth.ScopeOffline},
+		Issuer:                d.Issuer,
+		AuthorizationEndpoint: d.Issuer + pathAuthorization,
+		TokenEndpoint:         d.Issuer + TokenPath,
+		UserInfoEndpoint:      d.Issuer + pathUserInfo,
+		IntrospectionEndpoint: d.Issuer + pathIntrospection,
+		RevocationEndpoint:    d.Issuer + pathRevocation,
+		PushedRequestEndpoint: d.Issuer + pathPushed,
+		DeviceEndpoint:        d.Issuer + pathDevice,
+		EndSessionEndpoint:    d.Issuer + pathLogout,
+		KeysURI:               d.Issuer + pathKeys,
+		ScopesSupported: []string{
+			auth.ScopeOpenID, "profile", "email", "phone", "address", auth.ScopeOffline, auth.ScopeUserMetadata,
+		},
 		ResponseTypesSupported:        []string{"code"},
 		ResponseModesSupported:        []string{"query", "form_post"},
 		GrantTypesSupported:           d.Dispatcher.Types(),
@@ -81,7 +84,7 @@ func (d *Dialect) discovery(c echo.Context) error {
 			"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "org", "claims_rev", "claims_app_rev", "claims_org_rev",
 			"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
 			"gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified", "phone_number",
-			"phone_number_verified", "address",
+			"phone_number_verified", "address", claims.UserMetadataClaim,
 		},
 		ACRValuesSupported:       auth.Classes(),
 		PromptValuesSupported:    []string{"none", "login", "consent", "select_account"},

@@ -2,7 +2,7 @@ package openapi
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"fmt"
 	"sync"
 
@@ -10,17 +10,22 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-//go:embed openapi.yaml
-var source []byte
+// The documents: the own API's, which is called Own here, and one for every dialect of another system.
+//
+//go:embed *.yaml
+var sources embed.FS
 
-// sourceIssuer stands in openapi.yaml wherever the issuer belongs.
+// Own names the document of the own API, served at /openapi.json; any other is served at /openapi/<name>.json.
+const Own = "openapi"
+
+// sourceIssuer stands in the sources wherever the issuer belongs.
 const sourceIssuer = "https://id.example.com"
 
-// Document returns the OpenAPI document of the server with that issuer, in JSON.
-func Document(issuer string) ([]byte, error) {
-	text, err := converted()
+// Document returns an OpenAPI document of the server with that issuer, in JSON.
+func Document(issuer, name string) ([]byte, error) {
+	text, err := converted(name)
 	if err != nil {
-		return nil, fmt.Errorf("convert openapi.yaml: %w", err)
+		return nil, fmt.Errorf("convert %s.yaml: %w", name, err)
 	}
 	quoted, err := jsontext.AppendQuote(nil, issuer)
 	if err != nil {
@@ -29,15 +34,24 @@ func Document(issuer string) ([]byte, error) {
 	return bytes.ReplaceAll(text, []byte(sourceIssuer), bytes.Trim(quoted, `"`)), nil
 }
 
-var converted = sync.OnceValues(func() ([]byte, error) {
-	var root yaml.Node
-	if err := yaml.Unmarshal(source, &root); err != nil {
-		return nil, err
-	}
-	var text bytes.Buffer
-	err := writeJSON(jsontext.NewEncoder(&text), &root)
-	return text.Bytes(), err
-})
+var conversions sync.Map // by name: functions that convert once
+
+func converted(name string) ([]byte, error) {
+	once, _ := conversions.LoadOrStore(name, sync.OnceValues(func() ([]byte, error) {
+		source, err := sources.ReadFile(name + ".yaml")
+		if err != nil {
+			return nil, err
+		}
+		var root yaml.Node
+		if err := yaml.Unmarshal(source, &root); err != nil {
+			return nil, err
+		}
+		var text bytes.Buffer
+		err = writeJSON(jsontext.NewEncoder(&text), &root)
+		return text.Bytes(), err
+	}))
+	return once.(func() ([]byte, error))()
+}
 
 // writeJSON writes a YAML node as JSON, members in the order of the source. A merged mapping (<<) stands where it is merged.
 func writeJSON(e *jsontext.Encoder, n *yaml.Node) error {

@@ -20,16 +20,19 @@ import (
 
 	"github.com/claimsmith/claimsmith/handlers"
 	"github.com/claimsmith/claimsmith/handlers/console"
+	"github.com/claimsmith/claimsmith/handlers/iblai"
 	"github.com/claimsmith/claimsmith/handlers/native"
 	"github.com/claimsmith/claimsmith/handlers/oidc"
 	"github.com/claimsmith/claimsmith/handlers/openapi"
+	"github.com/claimsmith/claimsmith/handlers/sentinel"
+	"github.com/claimsmith/claimsmith/handlers/zitadel"
 )
 
 const issuer = "http://127.0.0.1:8080/id"
 
-func load(t *testing.T) *openapi3.T {
+func load(t *testing.T, name string) *openapi3.T {
 	t.Helper()
-	text, err := openapi.Document(issuer)
+	text, err := openapi.Document(issuer, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,56 +43,94 @@ func load(t *testing.T) *openapi3.T {
 	return document
 }
 
+// each is every document, with the dialects it describes.
+var each = map[string][]handlers.Dialect{
+	openapi.Own: {new(native.Dialect), new(oidc.Dialect), new(console.Dialect), new(openapi.Dialect)},
+	"iblai":     {new(iblai.Dialect)},
+	"sentinel":  {new(sentinel.Dialect)},
+	"zitadel":   {new(zitadel.Dialect)},
+}
+
 // Everything that is served is described, and everything that is described is served.
 func TestDocumentHasEveryRoute(t *testing.T) {
-	mounted := []string{"GET /healthz", "GET /readyz"} // of package handlers itself
-	e := echo.New()
-	for _, d := range []handlers.Dialect{new(native.Dialect), new(oidc.Dialect), new(console.Dialect), new(openapi.Dialect)} {
-		d.Mount(e)
-	}
-	parameter := regexp.MustCompile(`:(\w+)`)
-	for _, route := range e.Routes() {
-		if route.Path != "/docs" && !strings.HasPrefix(route.Path, "/docs/") { // pages for people, no API
-			mounted = append(mounted, route.Method+" "+parameter.ReplaceAllString(route.Path, "{$1}"))
+	for name, dialects := range each {
+		var mounted []string
+		if name == openapi.Own {
+			mounted = []string{"GET /", "GET /healthz", "GET /readyz"} // of package handlers itself
 		}
-	}
-	var described []string
-	for path, item := range load(t).Paths.Map() {
-		for method := range item.Operations() {
-			described = append(described, method+" "+path)
+		e := echo.New()
+		for _, d := range dialects {
+			d.Mount(e)
 		}
-	}
-	slices.Sort(mounted)
-	slices.Sort(described)
-	if diff := cmp.Diff(mounted, described); diff != "" {
-		t.Errorf("routes (-mounted +described):\n%s", diff)
+		parameter := regexp.MustCompile(`:(\w+)`)
+		for _, route := range e.Routes() {
+			if !strings.HasPrefix(route.Path, "/docs") && !isRPC(route.Path) {
+				mounted = append(mounted, route.Method+" "+parameter.ReplaceAllString(route.Path, "{$1}"))
+			}
+		}
+		var described []string
+		for path, item := range load(t, name).Paths.Map() {
+			for method := range item.Operations() {
+				described = append(described, method+" "+path)
+			}
+		}
+		slices.Sort(mounted)
+		slices.Sort(described)
+		if diff := cmp.Diff(mounted, described); diff != "" {
+			t.Errorf("%s: routes (-mounted +described):\n%s", name, diff)
+		}
 	}
 }
 
-func TestDocumentIsValid(t *testing.T) {
-	if err := load(t).Validate(context.Background()); err != nil {
-		t.Error(err)
+// isRPC reports whether a path is that of a method of gRPC, which has its own description.
+func isRPC(path string) bool { return strings.HasPrefix(path, "/zitadel.") }
+
+func TestDocumentsAreValid(t *testing.T) {
+	for name, dialects := range each {
+		document := load(t, name)
+		if err := document.Validate(context.Background()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		text, err := openapi.Document(issuer, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte("id.example.com")) || !bytes.Contains(text, []byte(`"url":"`+issuer+`"`)) {
+			t.Errorf("%s: the issuer is not filled in", name)
+		}
+		if bytes.Contains(text, []byte(":null")) {
+			t.Errorf("%s: a member has no value: a text with a comma must be in quotes", name)
+		}
+		if name == openapi.Own {
+			continue
+		}
+		prefixes := document.Extensions["x-prefixes"].([]any)
+		for _, prefix := range dialects[0].Prefixes() {
+			if !isRPC(prefix) && !slices.Contains(prefixes, any(prefix)) {
+				t.Errorf("%s: x-prefixes is %v, without %s", name, prefixes, prefix)
+			}
+		}
+		for path, item := range document.Paths.Map() {
+			if same, ok := item.Extensions["x-same-as"]; ok && document.Paths.Value(same.(string)) == nil {
+				t.Errorf("%s: %s is the same as %s, which there is not", name, path, same)
+			}
+		}
 	}
-	text, err := openapi.Document(issuer)
+	text, err := openapi.Document(issuer, openapi.Own)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if bytes.Contains(text, []byte("id.example.com")) || !bytes.Contains(text, []byte(`"`+issuer+`/oauth/token"`)) {
-		t.Error("the issuer is not filled in")
-	}
-	if bytes.Contains(text, []byte(":null")) {
-		t.Error("a member has no value: a text with a comma must be in quotes")
 	}
 	if before, after := bytes.Index(text, []byte(`"/login":`)), bytes.Index(text, []byte(`"/api/user":`)); before < 0 || before > after {
 		t.Error("the order of the source is lost")
 	}
 }
 
-func newServer(t *testing.T) http.Handler {
+// newServer serves the description of a server with these dialects of other systems.
+func newServer(t *testing.T, dialects ...string) http.Handler {
 	t.Helper()
 	s, err := handlers.New(handlers.Config{
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
-		Dialects: []handlers.Dialect{&openapi.Dialect{Issuer: issuer}},
+		Dialects: []handlers.Dialect{&openapi.Dialect{Issuer: issuer, Dialects: dialects}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -117,15 +158,46 @@ func body(t *testing.T, r io.Reader) string {
 	return string(text)
 }
 
+// The own document names the others, and what it says otherwise is the source.
 func TestDocumentIsServed(t *testing.T) {
-	s := newServer(t)
-	answer := get(s, "/openapi.json")
-	text, err := openapi.Document(issuer)
+	text, err := openapi.Document(issuer, openapi.Own)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "application/json" || body(t, answer.Body) != string(text) {
-		t.Errorf("%v", answer)
+	for _, test := range []struct {
+		dialects []string
+		named    string
+	}{
+		{nil, `[]`},
+		{[]string{"iblai", "zitadel"}, `[{"name":"iblai","url":"` + issuer + `/openapi/iblai.json"},` +
+			`{"name":"zitadel","url":"` + issuer + `/openapi/zitadel.json"}]`},
+	} {
+		answer := get(newServer(t, test.dialects...), "/openapi.json")
+		if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%v", answer)
+		}
+		if got := body(t, answer.Body); got != `{"x-documents":`+test.named+`,`+string(text[1:]) {
+			t.Errorf("%v: %.300s", test.dialects, got)
+		}
+	}
+}
+
+func TestDocumentsOfDialectsAreServed(t *testing.T) {
+	s := newServer(t, "iblai", "zitadel")
+	for _, name := range []string{"iblai", "zitadel"} {
+		text, err := openapi.Document(issuer, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := get(s, "/openapi/"+name+".json")
+		if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "application/json" || body(t, answer.Body) != string(text) {
+			t.Errorf("%s: %v", name, answer)
+		}
+	}
+	for _, target := range []string{"/openapi/sentinel.json", "/openapi/openapi.json", "/openapi/", "/openapi", "/openapi/iblai.yaml", "/openapi/iblai"} {
+		if answer := get(s, target); answer.StatusCode != 404 {
+			t.Errorf("%s: %v", target, answer)
+		}
 	}
 }
 

@@ -13,23 +13,32 @@ const maxToken = 16 << 10
 // Bearer returns the token of the one Authorization header (RFC 6750 §2.1), of at most 16 KiB. It fails with MissingCredentials
 // when there is none of the scheme Bearer, with InvalidToken when the text cannot be a token, and with Malformed when there are
 // several headers. The token is a secret and is not verified here.
-func Bearer(r *http.Request) (string, error) {
-	token, present, err := credentials(r, SchemeBearer)
-	switch {
-	case err != nil:
-		return "", err
-	case !present:
-		return "", &Error{Code: MissingCredentials, Detail: "a bearer token is required in the Authorization header"}
-	case !isToken68(token):
-		return "", &Error{Code: InvalidToken, Detail: "the bearer token is not valid"}
+func Bearer(r *http.Request) (string, error) { return Token(r, SchemeBearer) }
+
+// Token is Bearer for any of these schemes, which all are Bearer by another name.
+func Token(r *http.Request, schemes ...string) (string, error) {
+	for _, scheme := range schemes {
+		token, present, err := credentials(r, scheme)
+		switch {
+		case err != nil:
+			return "", err
+		case !present:
+			continue
+		case !isToken68(token):
+			return "", &Error{Code: InvalidToken, Detail: "the bearer token is not valid"}
+		}
+		return token, nil
 	}
-	return token, nil
+	return "", &Error{Code: MissingCredentials, Detail: "a bearer token is required in the Authorization header"}
 }
 
 // Schemes an access token is presented with.
 const (
 	SchemeBearer = "Bearer" // RFC 6750 §2.1
 	SchemeDPoP   = "DPoP"   // RFC 9449 §7.1
+	// The names that clients of ibl.ai know SchemeBearer by.
+	SchemeAPIToken = "Api-Token"
+	SchemeToken    = "Token"
 )
 
 // AccessToken is Bearer for resources that take tokens bound to a key as well. scheme is the one that was used, the plain one where
@@ -51,7 +60,9 @@ func AccessToken(r *http.Request) (scheme, token string, err error) {
 // Basic returns the client credentials of the Authorization header, both halves form-decoded (RFC 6749 §2.3.1). present is false
 // without such a header. Any other scheme, and anything that cannot be read without doubt, is InvalidClient.
 func Basic(r *http.Request) (id, secret string, present bool, err error) {
-	invalid := &Error{Code: InvalidClient, Detail: "the Authorization header must hold form-encoded client credentials as in RFC 6749, section 2.3.1"}
+	invalid := &Error{
+		Code: InvalidClient, Detail: "the Authorization header must hold form-encoded client credentials as in RFC 6749, section 2.3.1",
+	}
 	if len(r.Header.Values("Authorization")) == 0 {
 		return "", "", false, nil
 	}

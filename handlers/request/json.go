@@ -50,6 +50,18 @@ func DecodeJSON[T any](r *http.Request, limit int64, mediaTypes ...string) (T, e
 	return decode[T]("body", body)
 }
 
+// JSONText returns a body that DecodeJSON would take, as far as that does not depend on T, for formats that have a decoder of their own.
+func JSONText(r *http.Request, limit int64, mediaTypes ...string) ([]byte, error) {
+	if len(mediaTypes) == 0 {
+		mediaTypes = []string{"application/json"}
+	}
+	body, err := readBody(r, limit, mediaTypes)
+	if err != nil {
+		return nil, err
+	}
+	return body, checkJSON("body", body)
+}
+
 // decode reads the one JSON value of a text, which is called what.
 func decode[T any](what string, text []byte) (T, error) {
 	var value, zero T

@@ -204,7 +204,7 @@ func TestClientsOfARunningServer(t *testing.T) {
 	if code != 0 || stderr != "" || !strings.Contains(stdout, "cs_cs_") || !strings.Contains(stdout, "Warning no_par") {
 		t.Fatalf("create: exit code %d, %q\n%s", code, stderr, stdout)
 	}
-	if code, stdout, _ := run(t, settings, "clients", "list"); code != 0 || !regexp.MustCompile(`(?m)^shop +.*no_par`).MatchString(stdout) {
+	if code, stdout, _ := run(t, settings, "clients", "list"); code != 0 || !regexp.MustCompile(`(?m)^\d+ +shop +.*no_par`).MatchString(stdout) {
 		t.Errorf("list: exit code %d\n%s", code, stdout)
 	}
 	if code, _, stderr := run(t, settings, "clients", "delete", "shop"); code != 1 || !strings.Contains(stderr, "--yes") {

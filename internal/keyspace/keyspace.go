@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
+	"strings"
 )
 
 // DefaultPartitions is the partition count of a new installation. It is stored under Meta at the first start and fixed from then on.
@@ -48,6 +49,22 @@ func (s Space) Partition(id string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id))
 	return int(h.Sum32() % uint32(s.partitions)) //nolint:gosec // 1 <= partitions <= 16384
+}
+
+// Position names where a page of what lies spread over the partitions ends: a partition and the last id of it.
+func Position(partition int, id string) string { return strconv.Itoa(partition) + ":" + id }
+
+// ParsePosition reads a position; that of "" is the beginning.
+func (s Space) ParsePosition(text string) (partition int, last string, err error) {
+	if text == "" {
+		return 0, "", nil
+	}
+	number, last, _ := strings.Cut(text, ":")
+	partition, err = strconv.Atoi(number)
+	if err != nil || last == "" || partition < 0 || partition >= s.partitions {
+		return 0, "", fmt.Errorf("%q is not a position in the list", text)
+	}
+	return partition, last, nil
 }
 
 func (s Space) tag(id string) string { return s.tags[s.Partition(id)] }
@@ -177,6 +194,10 @@ func (s Space) Orgs(partition int) string { return s.tags[partition] + "os" }
 // Client names the hash of a client, ClientsOf the sorted set of one partition's clients of an organisation.
 func (s Space) Client(id string) string                    { return s.tag(id) + "c:" + id }
 func (s Space) ClientsOf(partition int, org string) string { return s.tags[partition] + "co:" + org }
+
+// ClientNumbers names the hash of the numbers of all clients' ids, in one slot: last (the highest one given), id:<id> → number and
+// n:<number> → id.
+func (s Space) ClientNumbers() string { return s.tags[0] + "numbers" }
 
 // APIToken names the hash of an operator's API token, APITokensOf the sorted set of one partition's tokens of an organisation.
 func (s Space) APIToken(id string) string                    { return s.tag(id) + "t:" + id }

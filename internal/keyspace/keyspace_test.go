@@ -25,6 +25,7 @@ func TestNamesArePinned(t *testing.T) {
 		s.Keys():                               "cs:{000}:keys",
 		s.Org("acme"):                          "cs:{175}:o:acme",
 		s.Client("web"):                        "cs:{145}:c:web",
+		s.ClientNumbers():                      "cs:{000}:numbers",
 		s.APIToken("abc"):                      "cs:{011}:t:abc",
 		s.Code(113, "C1"):                      "cs:{113}:ac:C1",
 		s.Session("jane", "S1"):                "cs:{113}:s:jane:S1",
@@ -70,6 +71,26 @@ func TestHandlesNeverCollideAndNeverCarryText(t *testing.T) {
 			t.Fatalf("user text reached the key name %q", name)
 		}
 	})
+}
+
+func TestPositions(t *testing.T) {
+	s := keyspace.New(16)
+	for _, partition := range []int{0, 15} {
+		for _, id := range []string{"a", "a:b", " "} {
+			got, last, err := s.ParsePosition(keyspace.Position(partition, id))
+			if err != nil || got != partition || last != id {
+				t.Errorf("%d %q comes back as %d %q, %v", partition, id, got, last, err)
+			}
+		}
+	}
+	if partition, last, err := s.ParsePosition(""); err != nil || partition != 0 || last != "" {
+		t.Errorf("the beginning is %d %q, %v", partition, last, err)
+	}
+	for _, text := range []string{"x", ":", "0", "0:", ":a", "-1:a", "16:a", "x:a", " 1:a"} {
+		if partition, last, err := s.ParsePosition(text); err == nil {
+			t.Errorf("%q is %d %q", text, partition, last)
+		}
+	}
 }
 
 func TestOneUserOnePartition(t *testing.T) {

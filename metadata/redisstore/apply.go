@@ -100,7 +100,7 @@ func kindOf(o metadata.Owner) string {
 
 // arguments are ARGV of apply.lua.
 func arguments(o metadata.Owner, p metadata.Patch) []any {
-	args := make([]any, 0, 34+len(p.Delete)+4*len(p.Set))
+	args := make([]any, 0, 37+len(p.Delete)+4*len(p.Set))
 	kind := kindOf(o)
 	belongs, document, mostClaims := "o:"+o.Org, "", p.Limits.ClaimsBytes
 	switch kind {
@@ -120,6 +120,12 @@ func arguments(o metadata.Owner, p metadata.Patch) []any {
 	if p.Self != nil {
 		self = *p.Self
 	}
+	var alike []any
+	for _, put := range p.Set {
+		if p.KeepEqual && put.Alike.Kind() != 0 {
+			alike = append(alike, put.Key, string(put.Alike.Kind())+put.Alike.Raw())
+		}
+	}
 	history := p.Limits.History
 	args = append(args,
 		kind, belongs, handleField(o), o.Handle, o.User, document,
@@ -128,13 +134,15 @@ func arguments(o metadata.Owner, p metadata.Patch) []any {
 		p.Limits.Applications, p.Limits.Entries, p.Limits.DocumentBytes, mostClaims,
 		history.Changes, history.Bytes, history.Age.Milliseconds(),
 		p.If.Key, conditionList(p.If.IfMatch), conditionList(p.If.IfNoneMatch),
-		len(self.Own), len(self.Reserved), len(p.Delete),
+		p.KeepEqual, p.MustExist,
+		len(self.Own), len(self.Reserved), len(p.Delete), len(alike)/2,
 	)
 	for _, list := range [][]string{self.Own, self.Reserved, p.Delete} {
 		for _, key := range list {
 			args = append(args, key)
 		}
 	}
+	args = append(args, alike...)
 	for _, put := range p.Set {
 		args = append(args, put.Key, flagsOf(put), put.Value.Raw(), put.Term)
 	}
@@ -186,6 +194,8 @@ func verdict(err error) error {
 		return &metadata.Error{Code: metadata.Forbidden, Field: rest, Detail: "only an operator changes a profile claim"}
 	case "RESERVED":
 		return &metadata.Error{Code: metadata.Forbidden, Field: rest, Detail: "only an operator changes entries of this key"}
+	case "ABSENT":
+		return noSuchEntry(rest)
 	case "CONFLICT":
 		key, other, _ := strings.Cut(rest, " ")
 		return &metadata.Error{Code: metadata.Conflict, Field: key, Detail: "the profile claim " + other + " differs only in case"}

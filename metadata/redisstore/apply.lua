@@ -15,21 +15,24 @@
 --       17 most applications  18 most entries  19 most bytes of keys and values  20 most bytes of claims
 --       21 most changes remembered  22 most bytes and  23 milliseconds of these
 --       24 key the precondition is about, '' for the document  25 If-Match  26 If-None-Match: '' or '*' or ' 7 12 '
---       27 how many claims are the user's own  28 how many keys are reserved  29 how many keys are to be deleted; then
---       these, and for every entry to set: key, flags, value, term. Flags have a third character where an entry that exists keeps its
---       mark.
+--       27 '1' to pass over entries that are equal  28 '1' to refuse to delete what is not there
+--       29 how many claims are the user's own  30 how many keys are reserved  31 how many keys are to be deleted  32 of how many entries
+--       there is another value that is equal; then the keys, for each of these entries its key and that value behind its kind, and for
+--       every entry to set: key, flags, value, term. Flags have a third character where an entry that exists keeps its mark.
 -- Reply: the fields and values of the entries hash, in brief only the document's own and those of the keys to set; or an error:
---       NOTFOUND <what>, SCHEME <revision>, PRECONDITION <revision>, CLAIM <key>, RESERVED <key>,
+--       NOTFOUND <what>, SCHEME <revision>, PRECONDITION <revision>, CLAIM <key>, RESERVED <key>, ABSENT <key>,
 --       LIMIT <what> <would be> <limit>, CONFLICT <key> <key>, BYTES <key>.
 
 local record, entries, claims, history, rules = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local kind, belongs, handleField, handle, user, document, operation, now, writer, dialect, scheme = unpack(ARGV, 1, 11)
 local dryRun, brief, replace, himself = ARGV[12] == '1', ARGV[13] == '1', ARGV[14] == '1', ARGV[15] == '1'
 local groups, subject, ifMatch, ifNoneMatch = ARGV[16], ARGV[24], ARGV[25], ARGV[26]
-local firstOwn = 30
-local firstReserved = firstOwn + tonumber(ARGV[27])
-local firstGone = firstReserved + tonumber(ARGV[28])
-local firstSet = firstGone + tonumber(ARGV[29])
+local keepEqual, mustExist = ARGV[27] == '1', ARGV[28] == '1'
+local firstOwn = 33
+local firstReserved = firstOwn + tonumber(ARGV[29])
+local firstGone = firstReserved + tonumber(ARGV[30])
+local firstAlike = firstGone + tonumber(ARGV[31])
+local firstSet = firstAlike + 2 * tonumber(ARGV[32])
 
 -- The fields of an entries hash that are no keys: of the document, of the groups of its user, and of what is remembered. The name of the
 -- groups among the claims.
@@ -69,7 +72,7 @@ if kind == 'shared' and belongs ~= '' and not laidDown[belongs] and not empties 
 
 -- What is stored of all that the change is about, by field, false where there is nothing.
 local about = {HEADER, GROUPS, HISTORY, subject}
-for i = firstGone, firstSet - 1 do about[#about + 1] = ARGV[i] end
+for i = firstGone, firstAlike - 1 do about[#about + 1] = ARGV[i] end
 for i = firstSet, #ARGV, 4 do about[#about + 1] = ARGV[i] end
 local stored = fieldsOf(entries, about)
 
@@ -88,10 +91,10 @@ local function unchanged()
   return reply
 end
 
-local revision, bytes, author, operations = '0', '0', writer, ''
+local revision, bytes, author, created, operations = '0', '0', writer, now, ''
 local header = stored[HEADER]
 if header then
-  revision, bytes, author, operations = string.match(header, '^(%d+) (%d+) (%S+) (.*)$')
+  revision, bytes, author, created, operations = string.match(header, '^(%d+) (%d+) (%S+) (%S*) (.*)$')
   if string.find(',' .. operations, ',' .. operation .. '@', 1, true) then
     return unchanged()
   end
@@ -105,9 +108,10 @@ local function revisionOf(entry) return string.match(entry, '^%S+ (%d+)') end
 local function createdOf(entry) return string.match(entry, '^%S+ %S+ (%S+)') end
 local function markOf(entry) return string.sub(entry, 1, 1) end
 local function isClaim(entry) return markOf(entry) == '+' end
-local function size(key, entry)
-  return #key + #entry - string.match(entry, '^%S+ %S+ %S+ %S+ %S* ()') + 1
-end
+local function valueAt(entry) return string.match(entry, '^%S+ %S+ %S+ %S+ %S* ()') end
+local function size(key, entry) return #key + #entry - valueAt(entry) + 1 end
+-- An entry's kind with its value behind it.
+local function contentOf(entry) return string.sub(entry, 2, 2) .. string.sub(entry, valueAt(entry)) end
 
 -- The precondition. current is '' when there is no revision; that is in no list, since ARGV has single spaces.
 local current, exists = revision, header ~= false
@@ -125,15 +129,11 @@ if (ifMatch ~= '' and not matches(ifMatch)) or (ifNoneMatch ~= '' and matches(if
   return redis.error_reply('PRECONDITION ' .. (current ~= '' and current or 'none'))
 end
 
--- What is to be done: set lists keys in the order given, flags, values and newTerms are theirs, removed are stored entries.
-local set, flags, values, newTerms, removed = {}, {}, {}, {}, {}
-for i = firstSet, #ARGV, 4 do
-  local key, flag = ARGV[i], ARGV[i + 1]
-  if #flag == 3 then
-    flag = markOf(stored[key] or flag) .. string.sub(flag, 2, 2)
-  end
-  set[#set + 1], flags[key], values[key], newTerms[key] = key, flag, ARGV[i + 2], ARGV[i + 3]
-end
+-- What is to be done: set lists keys in the order given, flags, values and newTerms are theirs, removed are stored entries. Those passed
+-- over are named like those to set, and nothing is done to them.
+local set, flags, values, newTerms, removed, named = {}, {}, {}, {}, {}, {}
+local alike = {}
+for i = firstAlike, firstSet - 1, 2 do alike[ARGV[i]] = ARGV[i + 1] end
 local own, reserved = {}, {}
 for i = firstOwn, firstReserved - 1 do own[ARGV[i]] = true end
 for i = firstReserved, firstGone - 1 do reserved[string.lower(ARGV[i])] = true end
@@ -143,24 +143,35 @@ local function refusedTo(key, entry)
   if reserved[string.lower(key)] then return 'RESERVED ' .. key end
   if entry and isClaim(entry) and not own[key] then return 'CLAIM ' .. key end
 end
-if replace then
-  local all = redis.call('HGETALL', entries)
-  for i = 1, #all, 2 do
-    local key, entry = all[i], all[i + 1]
-    if isKey(key) and not flags[key] and not refusedTo(key, entry) then
-      removed[key] = entry
-    end
-  end
-end
-for i = firstGone, firstSet - 1 do
+local absent
+for i = firstGone, firstAlike - 1 do
   local key = ARGV[i]
   local refusal = refusedTo(key, stored[key])
   if refusal then return redis.error_reply(refusal) end
   removed[key] = stored[key] or nil
+  if not stored[key] then absent = absent or key end
 end
-for _, key in ipairs(set) do
-  local refusal = refusedTo(key, stored[key])
+for i = firstSet, #ARGV, 4 do
+  local key, flag, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local entry = stored[key]
+  local refusal = refusedTo(key, entry)
   if refusal then return redis.error_reply(refusal) end
+  named[key] = true
+  local content = keepEqual and entry and contentOf(entry)
+  if not content or content ~= string.sub(flag, 2, 2) .. value and content ~= alike[key] then
+    if #flag == 3 then flag = markOf(entry or flag) .. string.sub(flag, 2, 2) end
+    set[#set + 1], flags[key], values[key], newTerms[key] = key, flag, value, ARGV[i + 3]
+  end
+end
+if mustExist and absent then return redis.error_reply('ABSENT ' .. absent) end
+if replace then
+  local all = redis.call('HGETALL', entries)
+  for i = 1, #all, 2 do
+    local key, entry = all[i], all[i + 1]
+    if isKey(key) and not named[key] and not refusedTo(key, entry) then
+      removed[key] = entry
+    end
+  end
 end
 local groupsBefore = stored[GROUPS] or ''
 local groupsAfter = groups ~= '' and string.sub(groups, 2) or groupsBefore

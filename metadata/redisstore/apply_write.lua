@@ -4,6 +4,7 @@
 local REMEMBERED_MS, REMEMBERED_BYTES = 10000, 736
 
 local latest = string.match(operations, '^[^@]*@([^,]+)')
+if created == '' then created = latest end
 if latest and tonumber(latest, 36) > tonumber(now, 36) - REMEMBERED_MS then
   operations = string.sub(operation .. '@' .. now .. ',' .. operations, 1, REMEMBERED_BYTES)
 else
@@ -37,16 +38,23 @@ if regrouped and groupsAfter ~= '' then
 elseif regrouped then
   gone[#gone + 1], goneClaims[#goneClaims + 1] = GROUPS, CLAIMED_GROUPS
 end
-add(put, HEADER, table.concat({revision, integer(newBytes), author, operations}, ' '))
+add(put, HEADER, table.concat({revision, integer(newBytes), author, created ~= now and created or '', operations}, ' '))
+-- A reply has what was passed over, too.
+local function reply()
+  for key in pairs(named) do
+    if not flags[key] then add(put, key, stored[key]) end
+  end
+  if not regrouped and groupsBefore ~= '' then add(put, GROUPS, groupsBefore) end
+  return put
+end
 
 if dryRun then
-  if not regrouped and groupsBefore ~= '' then add(put, GROUPS, groupsBefore) end
   local all = brief and {} or redis.call('HGETALL', entries)
   for i = 1, #all, 2 do
     local key = all[i]
-    if isKey(key) and not flags[key] and not removed[key] then add(put, key, all[i + 1]) end
+    if isKey(key) and not named[key] and not removed[key] then add(put, key, all[i + 1]) end
   end
-  return put
+  return reply()
 end
 
 local function batched(command, key, fields)
@@ -157,6 +165,4 @@ batched('HDEL', claims, goneClaims)
 if kind == 'shared' then redis.call('HSET', rules, HEADER, schemeAfter) end
 batched('HDEL', entries, gone)
 batched('HSET', entries, put)
-if not brief then return redis.call('HGETALL', entries) end
-if not regrouped and groupsBefore ~= '' then add(put, GROUPS, groupsBefore) end
-return put
+return brief and reply() or redis.call('HGETALL', entries)

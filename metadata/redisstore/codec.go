@@ -15,9 +15,10 @@ import (
 // The formats in Redis, written by apply.lua. A document is two hashes and a list.
 //
 // Entries: field = key, value = `<+ or -><kind> <revision> <created> <changed> <writer> <value>`, + marking a profile
-// claim, the times in Unix milliseconds to base 36, the value's exact bytes last. Field "" = `<revision> <bytes> <author>
-// <operation>@<time>,…`: the document's revision, the length of all keys and values, its first writer, the latest
-// operations. An entry's writer is left empty when it is the document's author, as it mostly is: that is a fifth of the memory.
+// claim, the times in Unix milliseconds to base 36, the value's exact bytes last. Field "" = `<revision> <bytes> <author> <created>
+// <operation>@<time>,…`: the document's revision, the length of all keys and values, its first writer, when it was created, the latest
+// operations, the first of which is when it was changed. An entry's writer is left empty when it is the document's author, as it mostly
+// is: that is a fifth of the memory. So is the time when the document was created, while it is that of the latest operation.
 // Field "\x01" = the ids of the groups the user is in, joined by commas; absent if he is in none. Field "\x02" = "/" and the length of
 // the history, "~" and that of one that expires, or, while there is none, "=<time>,<scheme revision>,<dialect>" of the change that
 // created the document: most users have one change and no more, and a list takes a quarter of the memory again.
@@ -70,15 +71,28 @@ func parseUint(s string, base uint64, n *uint64) bool {
 	return true
 }
 
-// parseHeader reads field "".
-func parseHeader(stored string) (revision uint64, author string, err error) {
-	text, rest, _ := strings.Cut(stored, " ")
+// header is what field "" tells.
+type header struct {
+	revision         uint64
+	author           string
+	created, changed time.Time
+}
+
+func parseHeader(stored string) (h header, err error) {
+	revision, rest, _ := strings.Cut(stored, " ")
 	_, rest, _ = strings.Cut(rest, " ")
-	author, _, complete := strings.Cut(rest, " ")
-	if !complete || author == "" || !parseUint(text, 10, &revision) {
-		return 0, "", errors.New("malformed header")
+	author, rest, _ := strings.Cut(rest, " ")
+	created, operations, _ := strings.Cut(rest, " ")
+	latest, _, _ := strings.Cut(operations, ",")
+	_, changed, _ := strings.Cut(latest, "@")
+	ok := author != "" && created != changed && parseUint(revision, 10, &h.revision) && parseTime(changed, &h.changed)
+	if h.author, h.created = author, h.changed; created != "" {
+		ok = ok && parseTime(created, &h.created)
 	}
-	return revision, author, nil
+	if !ok {
+		return header{}, errors.New("malformed header")
+	}
+	return h, nil
 }
 
 // parseCreation returns the change that created a document as a history would have it, if field "\x02" has it.
@@ -126,11 +140,13 @@ func parseDocument(fields map[string]string) (metadata.Document, error) {
 	if len(fields) == 0 {
 		return metadata.Document{}, nil
 	}
-	revision, author, err := parseHeader(fields[headerField])
+	h, err := parseHeader(fields[headerField])
 	if err != nil {
 		return metadata.Document{}, err
 	}
-	doc := metadata.Document{Revision: revision, Entries: make([]metadata.Entry, 0, len(fields)-1)}
+	doc := metadata.Document{
+		Revision: h.revision, CreatedAt: h.created, ChangedAt: h.changed, Entries: make([]metadata.Entry, 0, len(fields)-1),
+	}
 	for key, stored := range fields {
 		switch key {
 		case headerField, historyField:
@@ -139,7 +155,7 @@ func parseDocument(fields map[string]string) (metadata.Document, error) {
 			doc.Groups = parseGroups(stored)
 			continue
 		}
-		e, err := parseEntry(key, stored, author)
+		e, err := parseEntry(key, stored, h.author)
 		if err != nil {
 			return metadata.Document{}, err
 		}

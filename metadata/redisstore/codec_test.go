@@ -74,7 +74,7 @@ func TestParseEntry(t *testing.T) {
 
 func TestParseDocument(t *testing.T) {
 	fields := map[string]string{
-		"": "7 40 token:a op1@mmqgont3", "b": "-j 7 mmqgont3 mmqgont3  1", "B": "-j 2 mmqgont3 mmqgont3 user:u 2",
+		"": "7 40 token:a  op1@mmqgont3", "b": "-j 7 mmqgont3 mmqgont3  1", "B": "-j 2 mmqgont3 mmqgont3 user:u 2",
 		"\x01": "g1,g2", "\x02": "/123",
 	}
 	doc, err := parseDocument(fields)
@@ -82,7 +82,11 @@ func TestParseDocument(t *testing.T) {
 		!slices.Equal(doc.Groups, []string{"g1", "g2"}) {
 		t.Errorf("%+v, %v", doc, err)
 	}
-	for _, header := range []string{"", "7", "7 40", "7 40 ", "7 40  x", "x 40 token:a x", "-7 40 token:a x"} {
+	for _, header := range []string{
+		"", "7", "7 40", "7 40 ", "7 40   op1@mmqgont3", "x 40 token:a  op1@mmqgont3", "-7 40 token:a  op1@mmqgont3", "7 40 token:a op1@mmqgont3",
+		"7 40 token:a  x", "7 40 token:a  op1@", "7 40 token:a  op1@mmqgont!", "7 40 token:a mmqgont! op1@mmqgont3",
+		"7 40 token:a mmqgont3 op1@mmqgont3", "7 40 token:a 0mmqgont3 op1@mmqgont4",
+	} {
 		bad := maps.Clone(fields)
 		bad[""] = header
 		if doc, err := parseDocument(bad); err == nil || !cmp.Equal(doc, metadata.Document{}) {
@@ -95,6 +99,20 @@ func TestParseDocument(t *testing.T) {
 	}
 	if claims, _, _, err := parseClaims(map[string]string{"a": "1", "": "x"}); err == nil || claims != nil {
 		t.Errorf("claims without a revision: %+v", claims)
+	}
+}
+
+func TestParseHeader(t *testing.T) {
+	created, changed := time.UnixMilli(1773500966535).UTC(), time.UnixMilli(1773500966536).UTC()
+	for stored, want := range map[string]header{
+		"7 40 token:a  op1@mmqgont4":                           {7, "token:a", changed, changed},
+		"7 40 token:a mmqgont3 op1@mmqgont4":                   {7, "token:a", created, changed},
+		"7 40 token:a mmqgont3 op2@mmqgont4,op1@mmqgont3":      {7, "token:a", created, changed},
+		"7 40 token:a mmqgont4 op2@mmqgont3,op1@mmqgont4,op0@": {7, "token:a", changed, created}, // by a clock that went back
+	} {
+		if got, err := parseHeader(stored); err != nil || got != want {
+			t.Errorf("%q is %+v, %v, want %+v", stored, got, err, want)
+		}
 	}
 }
 

@@ -12,7 +12,9 @@ import (
 )
 
 // History is part of metadata.Store. The document is read before its history, which may have grown meanwhile.
-func (s *Store) History(ctx context.Context, o metadata.Owner, keep metadata.Retention, now time.Time) (metadata.Document, []metadata.Revision, error) {
+func (s *Store) History(
+	ctx context.Context, o metadata.Owner, keep metadata.Retention, now time.Time,
+) (metadata.Document, []metadata.Revision, error) {
 	pipe := s.client.Pipeline()
 	whose := o
 	if o.Shared() {
@@ -33,12 +35,12 @@ func (s *Store) History(ctx context.Context, o metadata.Owner, keep metadata.Ret
 	doc, err := parseDocument(entries.Val())
 	var past []metadata.Revision
 	if err == nil && changes != nil && doc.Revision > 0 {
-		_, author, _ := parseHeader(entries.Val()[headerField])
+		h, _ := parseHeader(entries.Val()[headerField])
 		remembered := changes.Val()
 		if creation, ok := parseCreation(entries.Val()[historyField], doc.Groups); ok {
 			remembered = []string{creation}
 		}
-		past, err = parseHistory(doc, author, remembered, keep, now)
+		past, err = parseHistory(doc, h.author, remembered, keep, now)
 	}
 	if err != nil {
 		return metadata.Document{}, nil, metadata.Unknown("redisstore: read history", err)
@@ -47,7 +49,9 @@ func (s *Store) History(ctx context.Context, o metadata.Owner, keep metadata.Ret
 }
 
 // parseHistory reads the changes that led to a document, latest first, as far as they are without a gap and as keep allows.
-func parseHistory(doc metadata.Document, author string, changes []string, keep metadata.Retention, now time.Time) ([]metadata.Revision, error) {
+func parseHistory(
+	doc metadata.Document, author string, changes []string, keep metadata.Retention, now time.Time,
+) ([]metadata.Revision, error) {
 	// What a change created it does not name: these are the entries of its revision, as they are now or were before a later change.
 	created := make(map[uint64][]string)
 	for _, e := range doc.Entries {

@@ -69,6 +69,10 @@ func mustExist(exists *redis.BoolCmd, what string) error {
 	return nil
 }
 
+func noSuchEntry(key string) error {
+	return &metadata.Error{Code: metadata.NotFound, Field: key, Detail: "no such entry"}
+}
+
 func noSuch(what string) error {
 	return &metadata.Error{Code: metadata.NotFound, Detail: "no such " + what}
 }

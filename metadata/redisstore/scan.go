@@ -160,15 +160,15 @@ func parseHolding(o metadata.Owner, keys []string, entries *redis.SliceCmd, clai
 	if !ok {
 		return h, claims == nil || h.Revision == 0, nil
 	}
-	revision, author, err := parseHeader(header)
+	document, err := parseHeader(header)
 	if err != nil {
 		return h, false, err
 	}
-	whole = claims == nil || h.Revision == revision
-	h.Revision = revision
+	whole = claims == nil || h.Revision == document.revision
+	h.Revision = document.revision
 	for i, key := range keys {
 		if stored, ok := entries.Val()[i+1].(string); ok {
-			e, err := parseEntry(key, stored, author)
+			e, err := parseEntry(key, stored, document.author)
 			if err != nil {
 				return h, false, err
 			}

@@ -2,9 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -248,9 +246,9 @@ func (s *Store) members(ctx context.Context, org string, found []string) ([]stri
 
 // find returns a page of who is found, in the order of the partitions, and by id within one: it never changes.
 func (s *Store) find(ctx context.Context, c *search, p metadata.Page) (found []string, next string, err error) {
-	partition, last, err := s.parsePosition(p.After)
+	partition, last, err := s.space.ParsePosition(p.After)
 	if err != nil {
-		return nil, "", err
+		return nil, "", &metadata.Error{Code: metadata.Invalid, Field: "cursor", Detail: "this is not a position in the list", Err: err}
 	}
 	limit := max(p.Limit, 1)
 	// A range that is the whole query and in the order of the users need not be read to its end.
@@ -279,7 +277,7 @@ func (s *Store) find(ctx context.Context, c *search, p metadata.Page) (found []s
 					return found, next, nil
 				}
 				found = append(found, id)
-				next = strconv.Itoa(partition+i) + ":" + id
+				next = keyspace.Position(partition+i, id)
 			}
 		}
 		partition += width
@@ -322,19 +320,4 @@ func (s *Store) ranges(ctx context.Context, c *search, partition, width int, las
 		}
 	}
 	return answers, nil
-}
-
-// parsePosition reads where a page ended: a partition and the last id of it.
-func (s *Store) parsePosition(text string) (partition int, last string, err error) {
-	if text == "" {
-		return 0, "", nil
-	}
-	number, last, _ := strings.Cut(text, ":")
-	partition, err = strconv.Atoi(number)
-	if err != nil || last == "" || partition < 0 || partition >= s.space.Partitions() {
-		return 0, "", &metadata.Error{
-			Code: metadata.Invalid, Field: "cursor", Detail: "this is not a position in the list", Err: fmt.Errorf("position %q", text),
-		}
-	}
-	return partition, last, nil
 }

@@ -68,13 +68,13 @@ func (s *Store) GetEntry(ctx context.Context, o metadata.Owner, key string) (met
 	header, _ := fields.Val()[0].(string)
 	stored, ok := fields.Val()[1].(string)
 	if !ok {
-		return metadata.Entry{}, &metadata.Error{Code: metadata.NotFound, Field: key, Detail: "no such entry"}
+		return metadata.Entry{}, noSuchEntry(key)
 	}
-	_, author, err := parseHeader(header)
+	h, err := parseHeader(header)
 	if err != nil {
 		return metadata.Entry{}, metadata.Unknown("redisstore: read entry", err)
 	}
-	e, err := parseEntry(key, stored, author)
+	e, err := parseEntry(key, stored, h.author)
 	if err != nil {
 		return metadata.Entry{}, metadata.Unknown("redisstore: read entry", err)
 	}

@@ -193,7 +193,7 @@ func (s *suite) repetition() {
 	third := change(remove("a"))
 	third.At = start.Add(2 * time.Second)
 	s.mustApply(o, third)
-	s.wantSame(s.mustApply(o, second), metadata.Document{Revision: 3})
+	s.wantSame(s.mustApply(o, second), emptied(3, third.At))
 
 	// What was refused is decided anew.
 	refused := change(set(entry("b", text("1"))))

@@ -46,7 +46,7 @@ func (s *suite) groups() {
 	both.Groups = &[]string{"g0", "g2", "g3"}
 	want(s.mustApply(o, both), 5, "g0", "g2", "g3")
 	want(s.mustApply(o, metadata.Patch{Replace: true, Groups: &[]string{}}), 6)
-	s.wantSame(s.get(o), metadata.Document{Revision: 6})
+	s.wantSame(s.get(o), emptied(6, start))
 
 	// Groups are no entries, and a repetition puts nobody back.
 	p := change(of("g1"))

@@ -66,7 +66,7 @@ func (s *suite) history() {
 			s.Errorf("change %d is remembered as %+v", n, r)
 		}
 		if doc = Undo(doc, r); doc.Revision > 0 || len(doc.Entries) > 0 {
-			s.wantSame(doc, documents[n-1])
+			s.wantSame(doc, untimed(documents[n-1]))
 		}
 	}
 	value := func(v metadata.Value) *metadata.Entry { return &metadata.Entry{Value: v} }

@@ -19,6 +19,8 @@ type model struct {
 	revision uint64
 	entries  map[string]metadata.Entry
 	groups   []string
+	created  time.Time
+	changed  time.Time
 	// past is what the document was before each change, made the changes, and kept how many of them are remembered.
 	past []metadata.Document
 	made []metadata.Patch
@@ -52,9 +54,15 @@ func (m *model) apply(p metadata.Patch) verdict {
 			return verdict{code: metadata.Forbidden}
 		}
 	}
+	for _, key := range p.Delete {
+		if _, ok := m.entries[key]; p.MustExist && !ok {
+			return verdict{code: metadata.NotFound}
+		}
+	}
 	after := maps.Clone(m.entries)
 	for key := range m.entries {
-		if slices.Contains(p.Delete, key) || p.Replace && !m.mayNotTouch(p.Self, key) {
+		named := slices.ContainsFunc(p.Set, func(put metadata.Put) bool { return put.Key == key })
+		if slices.Contains(p.Delete, key) || p.Replace && !named && !m.mayNotTouch(p.Self, key) {
 			delete(after, key)
 		}
 	}
@@ -62,9 +70,13 @@ func (m *model) apply(p metadata.Patch) verdict {
 	if p.Groups != nil {
 		groups = *p.Groups
 	}
-	changed := len(after) < len(m.entries) || len(p.Set) > 0 || !slices.Equal(groups, m.groups)
+	changed := len(after) < len(m.entries) || !slices.Equal(groups, m.groups)
 	setsClaim := false
 	for _, put := range p.Set {
+		if old, ok := m.entries[put.Key]; ok && p.KeepEqual && (old.Value == put.Value || old.Value == put.Alike) {
+			continue
+		}
+		changed = true
 		e := metadata.Entry{
 			Key: put.Key, Value: put.Value, ProfileClaim: put.ProfileClaim,
 			Revision: m.revision + 1, CreatedAt: p.At, ChangedAt: p.At, ChangedBy: p.ChangedBy,
@@ -85,7 +97,10 @@ func (m *model) apply(p metadata.Patch) verdict {
 		m.remember(p)
 	}
 	if changed {
-		m.revision++
+		if m.revision++; m.revision == 1 {
+			m.created = p.At
+		}
+		m.changed = p.At
 		m.entries, m.groups = after, groups
 	}
 	return verdict{}
@@ -117,7 +132,7 @@ func (m *model) exceeds(after map[string]metadata.Entry, setsClaim bool, limits 
 }
 
 func (m *model) remember(p metadata.Patch) {
-	m.past = append(slices.Clip(m.past), m.document())
+	m.past = append(slices.Clip(m.past), untimed(m.document()))
 	m.made = append(slices.Clip(m.made), p)
 	if p.Limits.History.Bytes == 0 {
 		m.kept = 0
@@ -151,7 +166,7 @@ func measure(entries map[string]metadata.Entry) metadata.Limits {
 }
 
 func (m *model) document() metadata.Document {
-	doc := metadata.Document{Revision: m.revision, Groups: m.groups}
+	doc := metadata.Document{Revision: m.revision, Groups: m.groups, CreatedAt: m.created, ChangedAt: m.changed}
 	for _, key := range slices.Sorted(maps.Keys(m.entries)) {
 		doc.Entries = append(doc.Entries, m.entries[key])
 	}
@@ -189,8 +204,9 @@ var (
 		cut := rapid.IntRange(0, len(keys)).Draw(t, "deleted")
 		p := metadata.Patch{
 			Delete:  keys[:cut],
-			Replace: rapid.IntRange(0, 5).Draw(t, "replace") == 0,
-			If:      metadata.Precondition{IfMatch: someCondition.Draw(t, "match"), IfNoneMatch: someCondition.Draw(t, "none match")},
+			Replace: rapid.IntRange(0, 5).Draw(t, "replace") == 0, KeepEqual: rapid.Bool().Draw(t, "keep equal"),
+			MustExist: rapid.IntRange(0, 3).Draw(t, "must exist") == 0,
+			If:        metadata.Precondition{IfMatch: someCondition.Draw(t, "match"), IfNoneMatch: someCondition.Draw(t, "none match")},
 			Limits: metadata.Limits{
 				Entries: rapid.IntRange(2, 6).Draw(t, "entries"), DocumentBytes: rapid.IntRange(60, 200).Draw(t, "bytes"),
 				ClaimsBytes: rapid.IntRange(40, 160).Draw(t, "claims"),
@@ -216,6 +232,9 @@ var (
 			put := found(entry(key, someValues.Draw(t, "value")))
 			put.ProfileClaim = put.Value.Kind() == metadata.KindJSON && rapid.Bool().Draw(t, "claim")
 			put.Unmarked = rapid.IntRange(0, 3).Draw(t, "unmarked") == 0
+			if rapid.IntRange(0, 2).Draw(t, "alike") == 0 {
+				put.Alike = someValues.Draw(t, "alike value")
+			}
 			p.Set = append(p.Set, put)
 		}
 		return change(p)

@@ -34,7 +34,7 @@ func (s *suite) setAndGet() {
 			Revision: 1, CreatedAt: start, ChangedAt: start, ChangedBy: writer,
 		}
 	}
-	want := metadata.Document{Revision: 1, Entries: []metadata.Entry{
+	want := metadata.Document{Revision: 1, CreatedAt: start, ChangedAt: start, Entries: []metadata.Entry{
 		as(entry("Zeta", metadata.Bytes([]byte("b")))), as(claim("alpha", text("first"))), as(entry("zeta", text("last"))), as(entry("Übung", text("x"))),
 	}}
 	s.wantSame(got, want)
@@ -162,7 +162,7 @@ func (s *suite) deleting() {
 	s.wantSame(s.mustApply(o, remove("a", "absent")), doc) // nothing to delete, nothing happens
 	s.wantSame(s.mustApply(o, metadata.Patch{}), doc)
 	s.mustApply(o, remove("b"))
-	s.wantSame(s.get(o), metadata.Document{Revision: 3})
+	s.wantSame(s.get(o), emptied(3, start))
 	if claims, revision := s.claimsOf(o); len(claims) != 0 || revision != 3 {
 		s.Errorf("claims %v at revision %d of an emptied document", claims, revision)
 	}
@@ -186,7 +186,7 @@ func (s *suite) replacing() {
 		s.Errorf("claims after replacing: %v", claims)
 	}
 	doc = s.mustApply(o, metadata.Patch{Replace: true})
-	s.wantSame(doc, metadata.Document{Revision: 3})
+	s.wantSame(doc, emptied(3, start))
 	s.wantSame(s.mustApply(o, metadata.Patch{Replace: true}), doc)
 }
 

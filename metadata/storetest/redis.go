@@ -124,7 +124,7 @@ func (u *Users) Dump(t testing.TB, o metadata.Owner) map[string]any {
 	return dump
 }
 
-// Undo returns the document before a change, given the one after it.
+// Undo returns the document before a change, given the one after it, without its times.
 func Undo(doc metadata.Document, r metadata.Revision) metadata.Document {
 	before := metadata.Document{Revision: doc.Revision - 1, Groups: doc.Groups}
 	for _, e := range doc.Entries {

@@ -61,7 +61,7 @@ func (s *suite) sharedDocuments() {
 	if _, past, err := s.store.History(s.Context(), user, metadata.DefaultLimits.History, start); err != nil || len(past) != 1 || past[0].Scheme != 0 {
 		s.Errorf("a user's history is %+v, %v", past, err)
 	}
-	s.wantSame(s.get(owners[0]), metadata.Document{Revision: 2})
+	s.wantSame(s.get(owners[0]), emptied(2, start))
 }
 
 func (s *suite) sharedRefusals() {

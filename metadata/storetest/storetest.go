@@ -53,6 +53,9 @@ func Run(t *testing.T, open Open) {
 		{"a user keeps his claims", (*suite).keepClaims},
 		{"a user obeys rules", (*suite).selfRules},
 		{"an unmarked entry keeps its mark", (*suite).unmarkedEntries},
+		{"what is equal is passed over", (*suite).keepEqual},
+		{"what is not there cannot be deleted", (*suite).mustExist},
+		{"a document knows when it was created and changed", (*suite).documentTimes},
 		{"a dry run changes nothing", (*suite).dryRun},
 		{"claim keys differ in more than case", (*suite).caseClash},
 		{"limits are exact", (*suite).limits},
@@ -62,6 +65,7 @@ func Run(t *testing.T, open Open) {
 		{"parallel writers of different keys all win", (*suite).parallelKeys},
 		{"one parallel writer wins per revision", (*suite).parallelIfMatch},
 		{"one parallel creation wins", (*suite).parallelCreation},
+		{"parallel writers of the same write once", (*suite).parallelEqual},
 		{"parallel writers stay inside the limits", (*suite).parallelLimits},
 		{"parallel writers of shared documents go by the latest scheme", (*suite).parallelShared},
 		{"parallel changes are all remembered and indexed", (*suite).parallelHistory},
@@ -180,6 +184,11 @@ func codeOf(err error) metadata.Code {
 		return e.Code
 	}
 	return ""
+}
+
+// emptied is a document created at start and emptied at another time.
+func emptied(revision uint64, at time.Time) metadata.Document {
+	return metadata.Document{Revision: revision, CreatedAt: start, ChangedAt: at}
 }
 
 // text is a JSON string value; s must need no escapes.

@@ -132,6 +132,7 @@ func (k *desk) showClient(fault error) error {
 		Scopes: strings.Join(c.Scopes, "\n"), Origins: strings.Join(c.AllowedOrigins, "\n"), ClaimKeys: strings.Join(c.ClaimKeys, "\n"),
 		AllKeys: c.ClaimKeys == nil, AllPlaces: c.ClaimsIn == nil,
 		Facts: []clientFact{
+			{k.text("client.number"), numberOrNone(c.Number)},
 			{k.text("client.type"), []string{c.Application()}},
 			{k.text("client.auth_method"), []string{authMethod(&c)}},
 			{k.text("client.grants"), c.GrantTypes},
@@ -142,6 +143,7 @@ func (k *desk) showClient(fault error) error {
 	}
 	if fault != nil {
 		data.Client.Name, data.Redirects, data.Logouts = k.form.Get("name"), k.form.Get("redirect_uris"), k.form.Get("post_logout_redirect_uris")
+		data.Client.Description = k.form.Get("description")
 		data.Scopes, data.Origins, data.ClaimKeys = k.form.Get("scopes"), k.form.Get("allowed_origins"), k.form.Get("claim_keys")
 	}
 	for _, place := range []string{auth.InAccessToken, auth.InIDToken, auth.InUserInfo, auth.InIntrospection} {
@@ -163,6 +165,13 @@ func authMethod(c *auth.Client) string {
 	return auth.AuthSecretBasic + ", " + auth.AuthSecretPost
 }
 
+func numberOrNone(number uint64) []string {
+	if number == 0 {
+		return nil
+	}
+	return []string{strconv.FormatUint(number, 10)}
+}
+
 func oneOrNone(text string) []string {
 	if text == "" {
 		return nil
@@ -179,7 +188,8 @@ func (k *desk) saveClient() error {
 	if err != nil {
 		return err
 	}
-	name, disabled := k.form.Get("name"), k.checked("disabled")
+	name, description, disabled := k.form.Get("name"), k.form.Get("description"), k.checked("disabled")
+	inDirectory, registers := k.checked("listed"), k.checked("self_registration")
 	redirects, logouts := listed(k.form.Get("redirect_uris")), listed(k.form.Get("post_logout_redirect_uris"))
 	scopes, origins := listed(k.form.Get("scopes")), listed(k.form.Get("allowed_origins"))
 	pkce, par, dpop, consent := k.checked("require_pkce"), k.checked("require_par"), k.checked("require_dpop"), k.checked("require_consent")
@@ -193,7 +203,8 @@ func (k *desk) saveClient() error {
 		in = &some
 	}
 	_, err = k.Clients.Update(k.Request().Context(), k.caller, k.org.Slug, id, version, auth.ClientChange{
-		Name: &name, Disabled: &disabled, RedirectURIs: &redirects, PostLogoutRedirectURIs: &logouts, Scopes: &scopes, AllowedOrigins: &origins,
+		Name: &name, Description: &description, Listed: &inDirectory, SelfRegistration: &registers, Disabled: &disabled,
+		RedirectURIs: &redirects, PostLogoutRedirectURIs: &logouts, Scopes: &scopes, AllowedOrigins: &origins,
 		RequirePKCE: &pkce, RequirePAR: &par, RequireDPoP: &dpop, RequireConsent: &consent, ClaimKeys: &keys, ClaimsIn: &in,
 	})
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,9 +32,9 @@ import (
 // does not know is a fault of the document. It is safe for concurrent use.
 func Handler(t testing.TB, issuer string, next http.Handler) http.Handler {
 	t.Helper()
-	c, err := load(issuer)
+	all, err := load(issuer)
 	if err != nil {
-		t.Fatalf("the OpenAPI document is not valid: %v", err)
+		t.Fatalf("an OpenAPI document is not valid: %v", err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		exchanged := exchange{request: r, response: httptest.NewRecorder()}
@@ -42,11 +42,13 @@ func Handler(t testing.TB, issuer string, next http.Handler) http.Handler {
 		if r.Body != nil && r.Body != http.NoBody {
 			inner.Body = io.NopCloser(io.TeeReader(r.Body, &exchanged.sent))
 		}
-		next.ServeHTTP(exchanged.response, inner)
+		next.ServeHTTP(&answering{ResponseRecorder: exchanged.response, exchange: &exchanged}, inner)
+		exchanged.begin()
+		c := all.of(r.URL.EscapedPath()) // as the server does
 		if err := c.check(&exchanged); err != nil {
 			reason, _, _ := strings.Cut(err.Error(), "\nSchema:")
-			t.Errorf("openapi.yaml does not describe %s %s, answered %d: %s\n%.1000s",
-				r.Method, r.URL.EscapedPath(), exchanged.response.Code, reason, exchanged.response.Body)
+			t.Errorf("%s.yaml does not describe %s %s, answered %d: %s\n%.1000s",
+				c.name, r.Method, r.URL.EscapedPath(), exchanged.response.Code, reason, exchanged.response.Body)
 		}
 		maps.Copy(w.Header(), exchanged.response.Header())
 		w.WriteHeader(exchanged.response.Code)
@@ -59,12 +61,68 @@ type exchange struct {
 	request  *http.Request
 	sent     bytes.Buffer // what the handler read of the request's body
 	response *httptest.ResponseRecorder
+	// begun tells that the answer has begun, and taken how much of the body had been read then. The rest is only read away, so that the
+	// connection serves on.
+	begun bool
+	taken int
+}
+
+func (e *exchange) begin() {
+	if !e.begun {
+		e.begun, e.taken = true, e.sent.Len()
+	}
+}
+
+// answering notes when an answer begins.
+type answering struct {
+	*httptest.ResponseRecorder
+	exchange *exchange
+}
+
+func (a *answering) WriteHeader(status int) {
+	a.exchange.begin()
+	a.ResponseRecorder.WriteHeader(status)
+}
+
+func (a *answering) Write(text []byte) (int, error) {
+	a.exchange.begin()
+	return a.ResponseRecorder.Write(text)
+}
+
+func (a *answering) WriteString(text string) (int, error) {
+	a.exchange.begin()
+	return a.ResponseRecorder.WriteString(text)
+}
+
+func (a *answering) Flush() {
+	a.exchange.begin()
+	a.ResponseRecorder.Flush()
 }
 
 // checker is a loaded document.
 type checker struct {
+	name     string
 	document *openapi3.T
+	schemas  *schemas
 	router   routers.Router
+	// prefixes are where the dialect of the document is, none for the own API.
+	prefixes []string
+}
+
+// documents are those of all dialects, the own API's first.
+type documents []*checker
+
+// of returns the document a path belongs to: that of the longest prefix.
+func (all documents) of(path string) *checker {
+	found, longest := all[0], 0
+	for _, c := range all {
+		for _, prefix := range c.prefixes {
+			if below(path, prefix) && len(prefix) > longest {
+				found, longest = c, len(prefix)
+			}
+		}
+	}
+	return found
 }
 
 var checkers sync.Map // by issuer: loading takes longer than most tests
@@ -75,24 +133,42 @@ func init() {
 	}
 }
 
-func load(issuer string) (*checker, error) {
-	loaded, _ := checkers.LoadOrStore(issuer, sync.OnceValues(func() (*checker, error) {
-		text, err := openapi.Document(issuer)
-		if err != nil {
-			return nil, err
+func load(issuer string) (documents, error) {
+	loaded, _ := checkers.LoadOrStore(issuer, sync.OnceValues(func() (all documents, err error) {
+		for _, name := range []string{openapi.Own, "iblai", "sentinel", "zitadel"} {
+			c, err := loadOne(issuer, name)
+			if err != nil {
+				return nil, fmt.Errorf("%s.yaml: %w", name, err)
+			}
+			all = append(all, c)
 		}
-		c := new(checker)
-		if c.document, err = openapi3.NewLoader().LoadFromData(text); err != nil {
-			return nil, err
-		}
-		if err := c.document.Validate(context.Background()); err != nil {
-			return nil, err
-		}
-		c.document.Servers = nil // tests speak to handlers, not to hosts
-		c.router, err = gorillamux.NewRouter(c.document)
-		return c, err
+		return all, nil
 	}))
-	return loaded.(func() (*checker, error))()
+	return loaded.(func() (documents, error))()
+}
+
+func loadOne(issuer, name string) (*checker, error) {
+	text, err := openapi.Document(issuer, name)
+	if err != nil {
+		return nil, err
+	}
+	c := &checker{name: name}
+	if c.document, err = openapi3.NewLoader().LoadFromData(text); err != nil {
+		return nil, err
+	}
+	if c.schemas, err = newSchemas(text); err != nil {
+		return nil, err
+	}
+	if err := c.document.Validate(context.Background()); err != nil {
+		return nil, err
+	}
+	prefixes, _ := c.document.Extensions["x-prefixes"].([]any)
+	for _, prefix := range prefixes {
+		c.prefixes = append(c.prefixes, prefix.(string))
+	}
+	c.document.Servers = nil // tests speak to handlers, not to hosts
+	c.router, err = gorillamux.NewRouter(c.document)
+	return c, err
 }
 
 func (c *checker) check(e *exchange) error {
@@ -105,9 +181,8 @@ func (c *checker) check(e *exchange) error {
 	if err != nil {
 		return c.checkUnknown(e)
 	}
-	if route.Operation.RequestBody == nil && drained.MatchString(asked.URL.Path) {
-		asked.Body, asked.ContentLength = http.NoBody, 0
-		e.sent.Reset()
+	if route.Operation.RequestBody == nil {
+		asked.Body, asked.ContentLength = io.NopCloser(bytes.NewReader(e.sent.Bytes()[:e.taken])), int64(e.taken)
 	}
 	input := &openapi3filter.RequestValidationInput{
 		Request: asked, PathParams: values, Route: route, QueryParams: asked.URL.Query(),
@@ -120,16 +195,16 @@ func (c *checker) check(e *exchange) error {
 		return err
 	}
 	if e.response.Code/100 == 2 {
-		return checkRequest(e, input)
+		return c.checkRequest(e, input)
 	}
 	return nil
 }
 
-// drained are the paths where a body that nobody asked for is read away all the same, so that the connection serves on.
-var drained = regexp.MustCompile(`^/api/(group|org|metadata-key|audit)/|/export$`)
-
-// apart are pages for people that are not part of the API.
-var apart = []string{"/docs", "/console"}
+// apart are pages for people that are not part of the API, and the documents of the dialects.
+var apart = []string{
+	"/docs", "/console", "/openapi",
+	"/zitadel.management.v1.ManagementService", "/zitadel.auth.v1.AuthService", "/zitadel.user.v2.UserService", // gRPC has its own description
+}
 
 // pages are the prefixes of those a login passes through, whose errors are pages too.
 var pages = []string{"/oauth/authorize", "/oauth/logout", "/signin", "/consent", "/device", "/account", "/static", "/brand"}
@@ -153,6 +228,8 @@ func (c *checker) checkUnknown(e *exchange) error {
 	}
 	name, mediaType := "Problem", "application/problem+json"
 	switch {
+	case c.prefixes != nil:
+		name, mediaType = "Error", "application/json"
 	case below(path, pages...):
 		name, mediaType = "Page", "text/html; charset=UTF-8"
 	case below(path, "/login", "/oauth", "/connect", "/.well-known"):
@@ -160,6 +237,9 @@ func (c *checker) checkUnknown(e *exchange) error {
 	}
 	if got := h.Get("Content-Type"); got != mediaType {
 		return fmt.Errorf("the error has media type %q", got)
+	}
+	if isJSON(mediaType) {
+		return c.schemas.fits(e.response.Body.Bytes(), "components", "schemas", name)
 	}
 	response := openapi3.NewResponse().WithContent(openapi3.Content{
 		mediaType: openapi3.NewMediaType().WithSchemaRef(c.document.Components.Schemas[name]),
@@ -195,10 +275,23 @@ func (c *checker) checkResponse(e *exchange, input *openapi3filter.RequestValida
 		}
 		return nil
 	}
-	if described.Value.Content[h.Get("Content-Type")] == nil {
-		return fmt.Errorf("media type %q is not described", h.Get("Content-Type"))
+	mediaType := h.Get("Content-Type")
+	content := described.Value.Content[mediaType]
+	if content == nil {
+		return fmt.Errorf("media type %q is not described", mediaType)
 	}
-	if err := checkBody(e, input); err != nil {
+	route, options := input.Route, *input.Options
+	if content.Schema != nil && isJSON(mediaType) && route.Operation.Responses.Value(strconv.Itoa(e.response.Code)) != nil {
+		options.ExcludeResponseBody = true
+		err := c.schemas.fits(e.response.Body.Bytes(), "paths", route.Path, strings.ToLower(route.Method),
+			"responses", strconv.Itoa(e.response.Code), "content", mediaType, "schema")
+		if err != nil {
+			return err
+		}
+	}
+	rest := *input
+	rest.Options = &options
+	if err := checkBody(e, &rest); err != nil {
 		return err
 	}
 	return c.checkLines(e.response.Body.Bytes(), described.Value.Content[streamed])
@@ -270,13 +363,13 @@ func checkBody(e *exchange, input *openapi3filter.RequestValidationInput) error 
 }
 
 // checkRequest is about a request that was answered with success.
-func checkRequest(e *exchange, input *openapi3filter.RequestValidationInput) error {
+func (c *checker) checkRequest(e *exchange, input *openapi3filter.RequestValidationInput) error {
 	describes := func(in, name string) bool {
 		return input.Route.PathItem.Parameters.GetByInAndName(in, name) != nil ||
 			input.Route.Operation.Parameters.GetByInAndName(in, name) != nil
 	}
 	for name := range input.QueryParams {
-		if !describes(openapi3.ParameterInQuery, name) && !takesAny(input.Route.Operation) {
+		if !describes(openapi3.ParameterInQuery, name) && !takesAny(input.Route) {
 			return fmt.Errorf("query parameter %s is not described", name)
 		}
 	}
@@ -285,21 +378,35 @@ func checkRequest(e *exchange, input *openapi3filter.RequestValidationInput) err
 			return fmt.Errorf("request header %s is not described", name)
 		}
 	}
-	return openapi3filter.ValidateRequest(context.Background(), input)
+	body := input.Route.Operation.RequestBody
+	mediaType := e.request.Header.Get("Content-Type")
+	if body == nil || e.sent.Len() == 0 || !isJSON(mediaType) || body.Value.Content[mediaType] == nil {
+		return openapi3filter.ValidateRequest(context.Background(), input)
+	}
+	input.Options.ExcludeRequestBody = true
+	if err := openapi3filter.ValidateRequest(context.Background(), input); err != nil {
+		return err
+	}
+	route := input.Route
+	return c.schemas.fits(e.sent.Bytes(), "paths", route.Path, strings.ToLower(route.Method), "requestBody", "content", mediaType, "schema")
 }
 
 // takesAny reports whether an operation passes over query parameters it does not know: one that is an object with any members.
-func takesAny(o *openapi3.Operation) bool {
-	return slices.ContainsFunc(o.Parameters, func(p *openapi3.ParameterRef) bool {
+func takesAny(route *routers.Route) bool {
+	return slices.ContainsFunc(slices.Concat(route.PathItem.Parameters, route.Operation.Parameters), func(p *openapi3.ParameterRef) bool {
 		return p.Value.In == openapi3.ParameterInQuery && p.Value.Schema.Value.Type.Is(openapi3.TypeObject)
 	})
 }
 
 // hasCredentials reports whether the request has credentials of the scheme. Whether they stand the server has decided.
 func hasCredentials(_ context.Context, input *openapi3filter.AuthenticationInput) error {
-	scheme, _, _ := strings.Cut(input.RequestValidationInput.Request.Header.Get("Authorization"), " ")
-	if !slices.Contains([]string{"bearer", "basic", "dpop"}, input.SecurityScheme.Scheme) || !strings.EqualFold(scheme, input.SecurityScheme.Scheme) {
-		return fmt.Errorf("no %s credentials", input.SecurityScheme.Scheme)
+	wanted, h := input.SecurityScheme, input.RequestValidationInput.Request.Header
+	if wanted.Type == "apiKey" && wanted.In == openapi3.ParameterInHeader && h.Get(wanted.Name) != "" {
+		return nil
+	}
+	scheme, _, _ := strings.Cut(h.Get("Authorization"), " ")
+	if wanted.Type != "http" || !strings.EqualFold(scheme, wanted.Scheme) {
+		return fmt.Errorf("no %s credentials", input.SecuritySchemeName)
 	}
 	return nil
 }

@@ -1,0 +1,7 @@
+package sentinel
+
+// What the tests of this package reach besides its API.
+var (
+	Entries   = entries
+	ProfileID = profileID
+)
