@@ -52,6 +52,9 @@ type load struct {
 	headers      map[string]string
 	body         string
 	tokens       []string // refresh tokens to rotate instead of the body
+	bodies       []string // sent in turn instead of the body
+	// calls are made by a client in Go instead of wrk.
+	calls *calls
 	// volley prepares the requests of a round that wrk cannot make; nil: wrk makes them.
 	volley func(context.Context) (volley, error)
 }
@@ -94,7 +97,16 @@ func compare(ctx context.Context) error {
 		return err
 	}
 	rows = append(rows, flows...)
-	fmt.Printf("%d cores, %s, %d rounds of %v per side, %d connections, medians\n\n", runtime.NumCPU(), runtime.Version(), rounds, roundTime, connections)
+	if err := b.table(ctx, rows); err != nil {
+		return err
+	}
+	return b.dialects(ctx)
+}
+
+// table measures rows and prints them.
+func (b *bench) table(ctx context.Context, rows []row) error {
+	fmt.Printf("%d cores, %s, %d rounds of %v per side, %d connections, medians\n\n",
+		runtime.NumCPU(), runtime.Version(), rounds, roundTime, connections)
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\trequests/s\tp50\tp99\tserver CPU\tRedis CPU\tratio\tgoal\tCPU ratio\tgoal\t")
 	missed := 0
@@ -220,7 +232,8 @@ func (b *bench) prepare(ctx context.Context) ([]row, error) {
 		var login struct {
 			Refresh string `json:"refresh_token"`
 		}
-		if err := b.call(ctx, http.MethodPost, "/login", map[string]any{"username": user, "password": password, "scope": "profile"}, &login); err != nil {
+		credentials := map[string]any{"username": user, "password": password, "scope": "profile"}
+		if err := b.call(ctx, http.MethodPost, "/login", credentials, &login); err != nil {
 			return nil, err
 		}
 		tokens = append(tokens, login.Refresh)
@@ -336,14 +349,26 @@ type rotation struct {
 }
 
 func (b *bench) round(ctx context.Context, server *process, l load, state *rotation) (sample, error) {
-	if l.volley != nil {
+	switch {
+	case l.volley != nil:
 		return b.fire(ctx, server, l)
+	case l.calls != nil:
+		return b.calling(ctx, server, *l.calls)
 	}
-	args := []string{"-t1", "-c" + strconv.Itoa(connections), "-d" + strconv.Itoa(int(roundTime.Seconds())) + "s", "--timeout", "5s", "-s", b.script}
+	args := []string{
+		"-t1", "-c" + strconv.Itoa(connections), "-d" + strconv.Itoa(int(roundTime.Seconds())) + "s", "--timeout", "5s", "-s", b.script,
+	}
 	for name, value := range l.headers {
 		args = append(args, "-H", name+": "+value)
 	}
 	args = append(args, l.path, "--", l.method, l.body)
+	if l.bodies != nil {
+		file := filepath.Join(b.dir, "bodies")
+		if err := os.WriteFile(file, []byte(strings.Join(l.bodies, "\n")), 0o600); err != nil {
+			return sample{}, err
+		}
+		args = append(args, "@"+file)
+	}
 	if state != nil && state.tokens != nil {
 		file := filepath.Join(b.dir, "tokens")
 		if err := os.WriteFile(file, []byte(strings.Join(state.tokens, "\n")), 0o600); err != nil {

@@ -1,8 +1,10 @@
--- What wrk sends: one request over and over, or, given a file of refresh tokens, rotation after rotation. Arguments: method, body, file.
+-- What wrk sends: one request over and over; or, given a file of refresh tokens, rotation after rotation; or, given @ and a file, each of
+-- its lines as a body in turn. Arguments: method, body, file.
 
 local waiting, first, last = {}, 1, 0
 latest = {} -- the last known token of each family; one whose answer the end of the round cut off is still good within the grace
 failures = 0
+local formatted, turn = {}, 0
 local family = '^([^.]*%.[^.]*%.' .. string.rep('.', 16) .. ')'
 
 local function add(token)
@@ -13,13 +15,20 @@ end
 
 function init(args)
   method, body, file = args[1], args[2], args[3]
-  if file then
+  if file and file:sub(1, 1) == '@' then
+    for line in io.lines(file:sub(2)) do table.insert(formatted, wrk.format(method, nil, nil, line)) end
+    file = nil
+  elseif file then
     for line in io.lines(file) do add(line) end
   end
   fixed = wrk.format(method, nil, nil, body ~= '' and body or nil)
 end
 
 function request()
+  if #formatted > 0 then
+    turn = turn % #formatted + 1
+    return formatted[turn]
+  end
   local token = waiting[first]
   if not token then return fixed end -- no file; with one, every token is in flight, and this fails and is counted
   waiting[first] = nil

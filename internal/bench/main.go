@@ -2,6 +2,7 @@
 // figures say more about the machine than about the program.
 //
 //	go run ./internal/bench            throughput, latency and CPU per request against the baselines (make bench)
+//	go run ./internal/bench dialects   the dialects of other systems beside the own API (part of the above)
 //	go run ./internal/bench operate    import, search, preview, and minting with definitions and groups beside minting without
 //	go run ./internal/bench memory     bytes per user in redis-server against bare hashes
 //	go run ./internal/bench start      time from starting the binary to the first token
@@ -28,6 +29,8 @@ func main() {
 	switch task {
 	case "":
 		err = compare(ctx)
+	case "dialects":
+		err = compareDialects(ctx)
 	case "operate":
 		err = operate(ctx)
 	case "memory":
@@ -38,8 +41,10 @@ func main() {
 		err = serveBaseline(os.Args[2], os.Args[3])
 	case "send": // a load wrk cannot make, started by compare
 		err = send(os.Args[2])
+	case "call": // calls by a client in Go, started by compare
+		err = makeCalls(ctx, os.Args[2])
 	default:
-		err = fmt.Errorf("unknown task %q: there are operate, memory, start, and none for the comparison", task)
+		err = fmt.Errorf("unknown task %q: there are dialects, operate, memory, start, and none for the comparison", task)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
