@@ -208,7 +208,7 @@ func (w *world) tryOpen(sess *session.Session, org, client, scope string) (auth.
 	return family, w.store.Redeem(ctx, ref, auth.Family{
 		FamilyRef: family, Client: client, Scope: scope, AuthTime: sess.AuthTime, AMR: sess.AMR, Epoch: sess.Epoch,
 		ExpiresAt: now.Add(absolute), Generation: 1, Session: sess.ID,
-	}, sum(secret(24)), now, now.Add(absolute), 100)
+	}, sum(secret(24)), now, now.Add(absolute), 10_000)
 }
 
 func (w *world) open(sess *session.Session, org, client, scope string) auth.FamilyRef {
@@ -228,7 +228,7 @@ func (w *world) live(ref auth.FamilyRef) bool {
 // told lists who is due to be told of what, as "client family", sorted, and forgets it.
 func (w *world) told() []string {
 	w.t.Helper()
-	due, err := w.store.DueNotices(w.t.Context(), w.clock(), time.Second, 1000)
+	due, err := w.store.DueNotices(w.t.Context(), w.clock(), time.Second, 10_000)
 	w.must(err)
 	var list []string
 	for _, n := range due {
