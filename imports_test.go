@@ -170,6 +170,7 @@ var rules = map[string]rule{
 	},
 
 	// Test kits: no rule above names them, so only test files import them.
+	"internal/testkit":   {own: []string{"internal/audit"}},
 	"internal/redistest": {third: []string{redisLibrary, fakeRedis}},
 	"metadata/storetest": { // writes the users that entries belong to as auth/redisstore would
 		own:   []string{"metadata", "internal/audit", "internal/keyspace"},

@@ -36,7 +36,7 @@ func TestConsent(t *testing.T) {
 		return w.begin(client, append([]string{"org", "default"}, pairs...)...)
 	}
 	w.approve(ask("asking"), sess)
-	if got := w.trail.take("consent.grant"); !slices.Equal(got, []string{"success user:jane-id default client:asking"}) {
+	if got := w.recorded("consent.grant"); !slices.Equal(got, []string{"success user:jane-id default client:asking"}) {
 		t.Errorf("recorded %q", got)
 	}
 	w.approval(w.next(ask("asking"), sess, authorize.StepAnswer).Answer)
@@ -73,13 +73,13 @@ func TestConsent(t *testing.T) {
 	if len(apps) != 1 || apps[0].Name != "The asking" || apps[0].Client != "asking" || !slices.Equal(apps[0].Scopes, []string{"openid", "email"}) {
 		t.Errorf("applications are %+v", apps)
 	}
-	w.trail.take("")
+	w.recorded("")
 	w.must(w.Withdraw(t.Context(), "jane-id", "default", "asking"))
-	if got := w.trail.take("consent.withdraw"); !slices.Equal(got, []string{"success user:jane-id default client:asking"}) {
+	if got := w.recorded("consent.withdraw"); !slices.Equal(got, []string{"success user:jane-id default client:asking"}) {
 		t.Errorf("recorded %q", got)
 	}
 	w.wantCode(w.Withdraw(t.Context(), "jane-id", "no organisation", "a secret, here by mistake"), auth.NotFound)
-	if got := w.trail.take("consent.withdraw"); !slices.Equal(got, []string{"denied not_found user:jane-id"}) {
+	if got := w.recorded("consent.withdraw"); !slices.Equal(got, []string{"denied not_found user:jane-id"}) {
 		t.Errorf("recorded %q", got)
 	}
 	w.next(ask("asking"), sess, authorize.StepConsent)
@@ -117,7 +117,7 @@ func TestConsentToARecycledClient(t *testing.T) {
 	sess := w.session("jane")
 	w.approve(w.begin("asking", "scope", "openid email"), sess)
 	w.pass(time.Minute)
-	w.client("asking", func(c *auth.Client) { c.Since = w.clock() })
+	w.client("asking", func(c *auth.Client) { c.Since = w.clock.Now() })
 	w.pass(time.Second)
 	w.approve(w.begin("asking", "scope", "openid"), sess)
 	w.next(w.begin("asking", "scope", "openid email"), sess, authorize.StepConsent)
@@ -132,7 +132,7 @@ func TestDeny(t *testing.T) {
 	if w.wantAnswer(answer, auth.AccessDenied); answer.Mode != "form_post" {
 		t.Errorf("it goes by %s", answer.Mode)
 	}
-	if got := w.trail.take("authorize"); !slices.Equal(got, []string{"denied access_denied user:jane-id default client:asking"}) {
+	if got := w.recorded("authorize"); !slices.Equal(got, []string{"denied access_denied user:jane-id default client:asking"}) {
 		t.Errorf("recorded %q", got)
 	}
 	w.next(f, sess, authorize.StepConsent)

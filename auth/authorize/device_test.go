@@ -37,7 +37,7 @@ func TestDevice(t *testing.T) {
 		tv, other := w.client("wide", func(c *auth.Client) { c.Name = "A television" }), w.client("app", func(*auth.Client) {})
 		d, err := w.BeginDevice(t.Context(), tv, "openid email", "", challenge, address)
 		w.must(err)
-		if got := w.trail.take("device.begin"); !slices.Equal(got, []string{"success client:wide default client:wide"}) {
+		if got := w.recorded("device.begin"); !slices.Equal(got, []string{"success client:wide default client:wide"}) {
 			t.Errorf("recorded %q", got)
 		}
 		if len(d.UserCode) != 9 || strings.Trim(d.UserCode, "BCDFGHJKLMNPQRSTVWXZ-") != "" || d.UserCode[4] != '-' ||
@@ -70,13 +70,13 @@ func TestDevice(t *testing.T) {
 			t.Errorf("the page is %+v", step)
 		}
 		w.wantPoll(tv, d, auth.AuthorizationPending)
-		w.trail.take("")
+		w.recorded("")
 		answer, err := w.Approve(t.Context(), w.reopened(f), sess)
 		w.must(err)
 		if answer != nil {
 			t.Errorf("answered %+v", answer)
 		}
-		if got := w.trail.take("device.approve"); !slices.Equal(got, []string{"success user:jane-id acme client:wide"}) {
+		if got := w.recorded("device.approve"); !slices.Equal(got, []string{"success user:jane-id acme client:wide"}) {
 			t.Errorf("recorded %q", got)
 		}
 		_, err = w.Approve(t.Context(), f, sess)
@@ -108,13 +108,13 @@ func TestDevice(t *testing.T) {
 		w.next(f, sess, authorize.StepConsent)
 		_, err = w.Deny(t.Context(), f, nil)
 		w.wantCode(err, auth.InteractionRequired)
-		w.trail.take("")
+		w.recorded("")
 		answer, err = w.Deny(t.Context(), f, sess)
 		w.must(err)
 		if answer != nil {
 			t.Errorf("answered %+v", answer)
 		}
-		if got := w.trail.take("device.deny"); !slices.Equal(got, []string{"success user:jane-id acme client:wide"}) {
+		if got := w.recorded("device.deny"); !slices.Equal(got, []string{"success user:jane-id acme client:wide"}) {
 			t.Errorf("recorded %q", got)
 		}
 		w.wantPoll(tv, again, auth.AccessDenied)
@@ -198,7 +198,7 @@ func TestUserCodesAreNotGuessed(t *testing.T) {
 		t.Errorf("%d answers in %d attempts: %v", len(answers), tried, answers)
 	}
 	_, err := w.BeginPage(t.Context(), authorize.PageDevice, d.UserCode, browser, address)
-	if w.wantCode(err, auth.Throttled); !strings.Contains(strings.Join(w.trail.take("device.code"), "\n"), "denied throttled") {
+	if w.wantCode(err, auth.Throttled); !strings.Contains(strings.Join(w.recorded("device.code"), "\n"), "denied throttled") {
 		t.Error("it was not recorded")
 	}
 	if _, err := w.BeginPage(t.Context(), authorize.PageDevice, d.UserCode, browser, "198.51.100.7"); err != nil {

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,10 +21,10 @@ import (
 	"github.com/claimsmith/claimsmith/auth/redisstore"
 	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/claims"
-	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
 	"github.com/claimsmith/claimsmith/internal/redistest"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 	"github.com/claimsmith/claimsmith/metadata"
 	metastore "github.com/claimsmith/claimsmith/metadata/redisstore"
 )
@@ -41,31 +40,6 @@ const (
 	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" // RFC 7636 appendix B
 )
 
-// trail keeps audit events.
-type trail struct {
-	mu     sync.Mutex
-	events []audit.Event
-}
-
-func (l *trail) Record(_ context.Context, e audit.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, e)
-}
-
-// take returns what was recorded of an action since it was asked last, as "outcome reason actor org target".
-func (l *trail) take(action string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, e := range l.events {
-		if e.Action == action {
-			found = append(found, strings.Join(strings.Fields(strings.Join([]string{e.Outcome, e.Reason, e.Actor, e.Org, e.Target}, " ")), " "))
-		}
-	}
-	l.events = nil
-	return found
-}
-
 // world is an installation with the organisations default, acme and closed, which is disabled. jane is in default and acme, john in
 // default, mary in closed. The clients: app serves default, wide all of them, and both ask for nothing but a code challenge.
 type world struct {
@@ -75,31 +49,30 @@ type world struct {
 	users *auth.Users
 	ring  *keys.Ring
 	meta  *metadata.Service
-	trail *trail
-	mu    sync.Mutex
-	now   time.Time
-}
-
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
+	trail *testkit.Trail
+	clock *testkit.Clock
 }
 
 // pass lets time go by for everything but Redis.
 func (w *world) pass(d time.Duration) {
 	w.t.Helper()
-	w.mu.Lock()
-	w.now = w.now.Add(d)
-	w.mu.Unlock()
+	w.clock.Advance(d)
 	w.must(w.ring.Refresh(w.t.Context()))
+}
+
+// recorded returns what was recorded of an action since it was asked last, as "outcome reason actor org target".
+func (w *world) recorded(action string) (found []string) {
+	for _, e := range w.trail.Take(action) {
+		found = append(found, strings.Join(strings.Fields(strings.Join([]string{e.Outcome, e.Reason, e.Actor, e.Org, e.Target}, " ")), " "))
+	}
+	return found
 }
 
 func newWorld(t testing.TB) *world { return newWorldOver(t, redistest.Embedded(t)) }
 
 func newWorldOver(t testing.TB, b redistest.Backend) *world {
 	t.Helper()
-	w := &world{t: t, trail: &trail{}, now: time.Now().UTC().Truncate(time.Millisecond)}
+	w := &world{t: t, trail: &testkit.Trail{}, clock: testkit.NewClock(time.Now().UTC().Truncate(time.Millisecond))}
 	ctx := t.Context()
 	runner, space := &durable.Runner{Client: b.Client}, keyspace.New(keyspace.DefaultPartitions)
 	sealer, err := keys.NewSealer([]byte("a key encryption key of 32 bytes"))
@@ -107,29 +80,29 @@ func newWorldOver(t testing.TB, b redistest.Backend) *world {
 	w.store = redisstore.New(runner, space)
 	w.ring, err = keys.NewRing(keys.Config{
 		Store: redisstore.NewKeys(runner, space), Sealer: sealer, TokenLifetime: time.Hour, JWKSMaxAge: time.Minute, Audit: w.trail,
-		Logger: slog.New(slog.DiscardHandler), Now: w.clock,
+		Logger: slog.New(slog.DiscardHandler), Now: w.clock.Now,
 	})
 	w.must(err)
 	w.must(w.ring.Init(ctx, "system"))
 	w.must(w.ring.Refresh(ctx))
-	verifier, err := claims.NewVerifier(claims.Config{Issuer: issuer, Audience: issuer, Keys: w.ring, Now: w.clock})
+	verifier, err := claims.NewVerifier(claims.Config{Issuer: issuer, Audience: issuer, Keys: w.ring, Now: w.clock.Now})
 	w.must(err)
-	registry := &auth.Registry{ClientStore: w.store, OrgStore: w.store, Now: w.clock}
-	callers := &auth.Callers{Tokens: w.store, Registry: registry, Audit: w.trail, Now: w.clock}
+	registry := &auth.Registry{ClientStore: w.store, OrgStore: w.store, Now: w.clock.Now}
+	callers := &auth.Callers{Tokens: w.store, Registry: registry, Audit: w.trail, Now: w.clock.Now}
 	hasher, err := auth.NewHasher(auth.HashConfig{MemoryKiB: 19456, Time: 2, Parallelism: 1, MemoryBudgetMiB: 64, MinLength: 8})
 	w.must(err)
 	documents := metastore.New(runner, space)
-	w.meta = &metadata.Service{Store: documents, Schemes: &metadata.Schemes{Store: documents, Now: w.clock}, Audit: w.trail, Now: w.clock}
+	w.meta = &metadata.Service{Store: documents, Schemes: &metadata.Schemes{Store: documents, Now: w.clock.Now}, Audit: w.trail, Now: w.clock.Now}
 	w.users = &auth.Users{
-		Store: w.store, Registry: registry, Callers: callers, Hasher: hasher, Limiter: w.store, Eraser: w.meta, Audit: w.trail, Now: w.clock,
+		Store: w.store, Registry: registry, Callers: callers, Hasher: hasher, Limiter: w.store, Eraser: w.meta, Audit: w.trail, Now: w.clock.Now,
 	}
 	w.meta.Directory = w.users
 	factors := &factor.Service{
 		Store: w.store, Once: w.store, Users: w.users, UserIDs: w.store, Limiter: w.store, Sealer: sealer, Issuer: issuer, Audit: w.trail,
-		Now: w.clock,
+		Now: w.clock.Now,
 	}
 	sessions := &session.Service{
-		Store: w.store, Registry: registry, Users: w.users, Keys: sealer.DeriveAll("session cookies"), Audit: w.trail, Now: w.clock,
+		Store: w.store, Registry: registry, Users: w.users, Keys: sealer.DeriveAll("session cookies"), Audit: w.trail, Now: w.clock.Now,
 		Lifetimes: session.Lifetimes{Idle: 12 * time.Hour, Absolute: 30 * 24 * time.Hour},
 	}
 	w.users.Sessions = sessions
@@ -137,18 +110,18 @@ func newWorldOver(t testing.TB, b redistest.Backend) *world {
 		Issuer: issuer, Registry: registry, Users: w.store, Factors: factors, Sessions: sessions, Verifier: verifier,
 		Authenticator: &auth.Authenticator{
 			Users: w.store, Hasher: hasher, Limiter: w.store, Limits: auth.DefaultLoginLimits, Registry: registry, Factors: factors,
-			Logger: slog.New(slog.DiscardHandler), Now: w.clock,
+			Logger: slog.New(slog.DiscardHandler), Now: w.clock.Now,
 		},
 		Tokens: auth.NewIssuer(auth.Issuer{
-			URL: issuer, Keys: w.ring, Profiles: w.meta, Families: w.store, Codes: w.store, Users: w.store, Registry: registry, Now: w.clock,
+			URL: issuer, Keys: w.ring, Profiles: w.meta, Families: w.store, Codes: w.store, Users: w.store, Registry: registry, Now: w.clock.Now,
 			Lifetimes: auth.Lifetimes{
 				AccessToken: 10 * time.Minute, IDToken: 10 * time.Minute, RefreshIdle: 24 * time.Hour, RefreshAbsolute: 240 * time.Hour,
 			},
 		}, sealer.DeriveAll("refresh tokens")),
 		Codes: w.store, Pushed: w.store, Devices: w.store, Consents: w.store, Limiter: w.store, Sealer: sealer,
-		CodeKeys: sealer.DeriveAll("authorization codes"), DeviceKeys: sealer.DeriveAll("device codes"), Audit: w.trail, Now: w.clock,
+		CodeKeys: sealer.DeriveAll("authorization codes"), DeviceKeys: sealer.DeriveAll("device codes"), Audit: w.trail, Now: w.clock.Now,
 	}
-	orgs := &auth.Orgs{Store: w.store, Registry: registry, Callers: callers, Audit: w.trail, Now: w.clock}
+	orgs := &auth.Orgs{Store: w.store, Registry: registry, Callers: callers, Audit: w.trail, Now: w.clock.Now}
 	for _, slug := range []string{"default", "acme", "closed"} {
 		_, err := orgs.Create(ctx, auth.System(), slug, auth.OrgChange{})
 		w.must(err)
@@ -193,7 +166,7 @@ func (w *world) client(id string, change func(*auth.Client)) *auth.Client {
 	c, err := w.store.Client(ctx, id)
 	if auth.CodeOf(err) == auth.NotFound {
 		c = auth.Client{
-			ID: id, Org: "default", Name: "The " + id, Since: w.clock().Add(-time.Hour), SecretHash: "x",
+			ID: id, Org: "default", Name: "The " + id, Since: w.clock.Now().Add(-time.Hour), SecretHash: "x",
 			GrantTypes:   []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantDeviceCode},
 			Scopes:       []string{"openid", "profile", "email", "phone", "offline_access"},
 			RedirectURIs: []string{callback}, PostLogoutRedirectURIs: []string{"https://app.example/bye"}, RequirePKCE: true,
@@ -241,7 +214,7 @@ func (w *world) session(user string, amr ...string) *session.Session {
 	}
 	u, _, err := w.store.User(context.Background(), user+"-id")
 	w.must(err)
-	return w.start(auth.Subject{User: u.ID, Org: u.Orgs[0], AuthTime: w.clock(), AMR: amr, Epoch: u.Epoch})
+	return w.start(auth.Subject{User: u.ID, Org: u.Orgs[0], AuthTime: w.clock.Now(), AMR: amr, Epoch: u.Epoch})
 }
 
 // start makes a session as a page would, and reads it back as the next request of the browser would.
@@ -312,7 +285,7 @@ func (w *world) approval(a *authorize.Answer) auth.Approval {
 func (w *world) idToken(user, client string, change func(*claims.IDToken)) string {
 	w.t.Helper()
 	id := claims.IDToken{
-		Issuer: issuer, Subject: user, Audience: []string{client}, IssuedAt: w.clock(), ExpiresAt: w.clock().Add(time.Minute), Org: "default",
+		Issuer: issuer, Subject: user, Audience: []string{client}, IssuedAt: w.clock.Now(), ExpiresAt: w.clock.Now().Add(time.Minute), Org: "default",
 	}
 	if change != nil {
 		change(&id)
@@ -330,7 +303,7 @@ func (w *world) enrol(user string) (code func() string) {
 	w.must(err)
 	code = func() string {
 		w.t.Helper()
-		text, err := totp.GenerateCode(enrolment.Secret, w.clock())
+		text, err := totp.GenerateCode(enrolment.Secret, w.clock.Now())
 		w.must(err)
 		return text
 	}

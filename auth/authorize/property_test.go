@@ -129,7 +129,7 @@ func (w *world) stage(s *situation, user string) (*auth.Client, *session.Session
 	if s.Agreed != "" {
 		for _, org := range []string{"default", "acme"} {
 			w.must(w.store.PutConsent(ctx, user, auth.Consent{
-				Org: org, Client: "model", Scopes: auth.Scopes(s.Agreed), RedirectURIs: []string{callback}, GrantedAt: w.clock(),
+				Org: org, Client: "model", Scopes: auth.Scopes(s.Agreed), RedirectURIs: []string{callback}, GrantedAt: w.clock.Now(),
 			}))
 		}
 	}
@@ -139,7 +139,7 @@ func (w *world) stage(s *situation, user string) (*auth.Client, *session.Session
 		if s.TwoFactors {
 			amr = []string{"pwd", "otp", "mfa"}
 		}
-		sess = w.start(auth.Subject{User: user, Org: s.Orgs[0], AuthTime: w.clock().Add(-s.Age), AMR: amr, Epoch: 1})
+		sess = w.start(auth.Subject{User: user, Org: s.Orgs[0], AuthTime: w.clock.Now().Add(-s.Age), AMR: amr, Epoch: 1})
 		if s.Ended {
 			w.must(w.Sessions.Logout(ctx, sess))
 		}

@@ -41,7 +41,7 @@ func TestPushed(t *testing.T) {
 		}
 		in := w.push(strict, request("strict", "nonce", "n", "foo", "bar"), challenge, "scope", "email", "redirect_uri", "https://evil.example/",
 			"state", "evil", "response_type", "token", "prompt", "none", "request", "x")
-		if got := w.trail.take("authorize.push"); !slices.Equal(got, []string{"success client:strict default client:strict"}) {
+		if got := w.recorded("authorize.push"); !slices.Equal(got, []string{"success client:strict default client:strict"}) {
 			t.Errorf("recorded %q", got)
 		}
 		w.pass(59 * time.Second)
@@ -111,12 +111,12 @@ func TestPushIsRefused(t *testing.T) {
 		"twice the same parameter": {app, two, "", auth.InvalidRequest},
 		"a client without grant":   {machine, request("machine"), "", auth.UnauthorizedClient},
 	} {
-		w.trail.take("")
+		w.recorded("")
 		got, _, err := w.Push(t.Context(), c.client, c.params, c.thumbprint, address)
 		if w.wantCode(err, c.want); got != "" {
 			t.Errorf("%s: pushed as %s", name, got)
 		}
-		if got := w.trail.take("authorize.push"); len(got) != 1 || !strings.HasPrefix(got[0], "denied "+string(c.want)) {
+		if got := w.recorded("authorize.push"); len(got) != 1 || !strings.HasPrefix(got[0], "denied "+string(c.want)) {
 			t.Errorf("%s: recorded %q", name, got)
 		}
 	}

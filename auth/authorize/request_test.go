@@ -55,7 +55,7 @@ func TestWhatIsNeverRedirected(t *testing.T) {
 				e.Code != auth.InvalidRequest && e.Code != auth.InvalidRequestURI {
 				t.Errorf("got %v %v %v, want an error about %s", f, answer, err, c.field)
 			}
-			if got := w.trail.take("authorize"); len(got) != 1 || !strings.HasPrefix(got[0], "denied") {
+			if got := w.recorded("authorize"); len(got) != 1 || !strings.HasPrefix(got[0], "denied") {
 				t.Errorf("recorded %q", got)
 			}
 		})
@@ -131,7 +131,7 @@ func TestWhatIsRedirected(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			params := request(c.client, c.pairs...)
-			w.trail.take("")
+			w.recorded("")
 			f, answer, err := w.Begin(t.Context(), params, browser)
 			if f != nil || err != nil {
 				t.Fatalf("got %v %v, want an answer", f, err)
@@ -145,7 +145,7 @@ func TestWhatIsRedirected(t *testing.T) {
 			}) {
 				t.Errorf("error_description is %q", text)
 			}
-			if got := w.trail.take("authorize"); !slices.Equal(got, []string{"denied " + string(c.want) + " default client:" + c.client}) {
+			if got := w.recorded("authorize"); !slices.Equal(got, []string{"denied " + string(c.want) + " default client:" + c.client}) {
 				t.Errorf("recorded %q", got)
 			}
 			params.Set("response_mode", "form_post")
@@ -240,7 +240,7 @@ func TestWhatARequestAsksFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := &authorize.Flow{
 				Client: "app", RedirectURI: callback, ResponseMode: "query", State: "st", Scope: "openid", Org: "default", Challenge: challenge,
-				Began: w.clock().Truncate(time.Millisecond), Browser: hash(browser),
+				Began: w.clock.Now().Truncate(time.Millisecond), Browser: hash(browser),
 			}
 			c.want(want)
 			f, answer, err := w.Begin(t.Context(), c.params, browser)
@@ -271,7 +271,7 @@ func TestAnswerURL(t *testing.T) {
 func TestFlowTravels(t *testing.T) {
 	w := newWorld(t)
 	f := w.begin("app", "nonce", "n", "max_age", "0")
-	f.Primary = &auth.Subject{User: "jane-id", AuthTime: w.clock(), AMR: []string{"pwd"}, Epoch: 7}
+	f.Primary = &auth.Subject{User: "jane-id", AuthTime: w.clock.Now(), AMR: []string{"pwd"}, Epoch: 7}
 	text := w.Seal(f)
 	if diff := cmp.Diff(f, w.reopened(f), cmp.Comparer(func(a, b []string) bool { return slices.Equal(a, b) })); diff != "" {
 		t.Error(diff)
@@ -314,14 +314,14 @@ func TestFlowStaysSmall(t *testing.T) {
 			"state", strings.Repeat(`"`, 2048)), browser)
 		w.must(err)
 		if answer != nil {
-			w.trail.take("")
+			w.recorded("")
 			if p := parameters(answer); p["error"] != "invalid_request" {
 				t.Fatalf("answered %v", p)
 			}
 			break
 		}
 		taken++
-		f.Primary = &auth.Subject{User: strings.Repeat("u", 64), Org: strings.Repeat("o", 63), AuthTime: w.clock(), AMR: []string{"pwd"}, Epoch: 1 << 60}
+		f.Primary = &auth.Subject{User: strings.Repeat("u", 64), Org: strings.Repeat("o", 63), AuthTime: w.clock.Now(), AMR: []string{"pwd"}, Epoch: 1 << 60}
 		w.reopened(f)
 	}
 	if taken < 10 || taken == 100 {

@@ -23,7 +23,7 @@ func (w *world) signIn(f *authorize.Flow, name string) *auth.Subject {
 // wantWho checks who has logged in and how.
 func (w *world) wantWho(who *auth.Subject, user, amr, acr string) {
 	w.t.Helper()
-	if who == nil || who.User != user || strings.Join(who.AMR, " ") != amr || who.ACR != acr || !who.AuthTime.Equal(w.clock()) {
+	if who == nil || who.User != user || strings.Join(who.AMR, " ") != amr || who.ACR != acr || !who.AuthTime.Equal(w.clock.Now()) {
 		w.t.Fatalf("logged in is %+v, want %s by %s of class %s", who, user, amr, acr)
 	}
 }
@@ -33,7 +33,7 @@ func TestSignIn(t *testing.T) {
 	f := w.begin("app", "prompt", "login")
 	who := w.signIn(f, "Jane@Example.com")
 	w.wantWho(who, "jane-id", "pwd", "1")
-	if got := w.trail.take("login.password"); !slices.Equal(got, []string{"success user:jane-id default user:jane-id"}) {
+	if got := w.recorded("login.password"); !slices.Equal(got, []string{"success user:jane-id default user:jane-id"}) {
 		t.Errorf("recorded %q", got)
 	}
 	w.approval(w.next(f, w.start(*who), authorize.StepAnswer).Answer)
@@ -52,7 +52,7 @@ func TestSignIn(t *testing.T) {
 			t.Errorf("%s: %v, first is %v", name, who, f.Primary)
 		}
 		want := strings.TrimSpace("denied invalid_credentials " + c[2])
-		if got := w.trail.take("login.password"); !slices.Equal(got, []string{want}) {
+		if got := w.recorded("login.password"); !slices.Equal(got, []string{want}) {
 			t.Errorf("%s: recorded %q, want %q", name, got, want)
 		}
 	}

@@ -33,11 +33,11 @@ func TestCode(t *testing.T) {
 		if step.Answer.RedirectURI != callback || step.Answer.Mode != "form_post" {
 			t.Errorf("it goes to %s by %s", step.Answer.RedirectURI, step.Answer.Mode)
 		}
-		if got := w.trail.take("authorize"); !slices.Equal(got, []string{"success user:jane-id default client:app"}) {
+		if got := w.recorded("authorize"); !slices.Equal(got, []string{"success user:jane-id default client:app"}) {
 			t.Errorf("recorded %q", got)
 		}
 		a := w.approval(step.Answer)
-		if !a.AuthTime.Equal(sess.AuthTime) || !a.ExpiresAt.Equal(w.clock().Add(20*time.Second)) || !a.CreatedAt.Equal(w.clock()) {
+		if !a.AuthTime.Equal(sess.AuthTime) || !a.ExpiresAt.Equal(w.clock.Now().Add(20*time.Second)) || !a.CreatedAt.Equal(w.clock.Now()) {
 			t.Errorf("logged in at %v, given at %v until %v", a.AuthTime, a.CreatedAt, a.ExpiresAt)
 		}
 		if a.User != "jane-id" || a.Org != "default" || a.Client != "app" || a.Scope != "openid email" || a.Session != sess.ID ||
@@ -58,7 +58,7 @@ func TestCode(t *testing.T) {
 			w.wantCode(err, auth.InvalidGrant)
 		}
 		w.client("app", func(c *auth.Client) { c.CodeLifetime = 0 })
-		if a := w.approval(w.next(f, sess, authorize.StepAnswer).Answer); !a.ExpiresAt.Equal(w.clock().Add(time.Minute)) {
+		if a := w.approval(w.next(f, sess, authorize.StepAnswer).Answer); !a.ExpiresAt.Equal(w.clock.Now().Add(time.Minute)) {
 			t.Errorf("a code of no set lifetime lives until %v", a.ExpiresAt)
 		}
 	})

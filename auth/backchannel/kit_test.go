@@ -1,7 +1,6 @@
 package backchannel_test
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
@@ -10,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,10 +17,10 @@ import (
 	"github.com/claimsmith/claimsmith/auth/keys"
 	"github.com/claimsmith/claimsmith/auth/redisstore"
 	"github.com/claimsmith/claimsmith/auth/session"
-	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
 	"github.com/claimsmith/claimsmith/internal/redistest"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 )
 
 func TestMain(m *testing.M) { redistest.Main(m) }
@@ -30,47 +28,6 @@ func TestMain(m *testing.M) { redistest.Main(m) }
 const issuer = "https://id.example"
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-
-// trail keeps audit events.
-type trail struct {
-	mu     sync.Mutex
-	events []audit.Event
-}
-
-func (l *trail) Record(_ context.Context, e audit.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, e)
-}
-
-// take returns what was recorded since it was asked last, as "target outcome reason".
-func (l *trail) take() (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, e := range l.events {
-		found = append(found, strings.TrimSpace(e.Action+" "+e.Target+" "+e.Outcome+" "+e.Reason))
-	}
-	l.events = nil
-	return found
-}
-
-// lockedBuffer is where the log goes.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // world is an installation with the organisation acme and the user jane.
 type world struct {
@@ -80,38 +37,33 @@ type world struct {
 	store   *redisstore.Store
 	space   keyspace.Space
 	ring    *keys.Ring
-	trail   *trail
-	log     *lockedBuffer
+	trail   *testkit.Trail
+	log     *testkit.Log
 	roots   *x509.CertPool
-	mu      sync.Mutex
-	now     time.Time
+	clock   *testkit.Clock
 }
 
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
+// recorded returns what was recorded since it was asked last, as "action target outcome reason".
+func (w *world) recorded() (found []string) {
+	for _, e := range w.trail.Take() {
+		found = append(found, strings.TrimSpace(e.Action+" "+e.Target+" "+e.Outcome+" "+e.Reason))
+	}
+	return found
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		t: t, backend: redistest.Embedded(t), trail: &trail{}, log: &lockedBuffer{}, roots: x509.NewCertPool(),
-		space: keyspace.New(keyspace.DefaultPartitions), now: time.Now().UTC().Truncate(time.Millisecond),
+		t: t, backend: redistest.Embedded(t), trail: &testkit.Trail{}, log: &testkit.Log{}, roots: x509.NewCertPool(),
+		space: keyspace.New(keyspace.DefaultPartitions), clock: testkit.NewClock(time.Now().UTC().Truncate(time.Millisecond)),
 	}
 	runner := &durable.Runner{Client: w.backend.Client}
 	w.store = redisstore.New(runner, w.space)
 	sealer, err := keys.NewSealer([]byte("a key encryption key of 32 bytes"))
 	w.must(err)
 	w.ring, err = keys.NewRing(keys.Config{
-		Store: redisstore.NewKeys(runner, w.space), Sealer: sealer, TokenLifetime: 10 * time.Minute, Audit: &trail{},
-		Logger: slog.New(slog.DiscardHandler), Now: w.clock,
+		Store: redisstore.NewKeys(runner, w.space), Sealer: sealer, TokenLifetime: 10 * time.Minute, Audit: &testkit.Trail{},
+		Logger: slog.New(slog.DiscardHandler), Now: w.clock.Now,
 	})
 	w.must(err)
 	w.must(w.ring.Init(t.Context(), "system"))
@@ -127,8 +79,8 @@ func newWorld(t *testing.T) *world {
 // sender is one more instance over the installation.
 func (w *world) sender(p backchannel.Policy) *backchannel.Sender {
 	return backchannel.New(backchannel.Sender{
-		Store: w.store, Registry: &auth.Registry{ClientStore: w.store, OrgStore: w.store, Now: w.clock}, Keys: w.ring, Issuer: issuer,
-		Policy: p, Roots: w.roots, Audit: w.trail, Logger: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock,
+		Store: w.store, Registry: &auth.Registry{ClientStore: w.store, OrgStore: w.store, Now: w.clock.Now}, Keys: w.ring, Issuer: issuer,
+		Policy: p, Roots: w.roots, Audit: w.trail, Logger: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.Now,
 	})
 }
 
@@ -144,7 +96,7 @@ func (w *world) client(id, address string, change ...func(*auth.Client)) {
 	w.t.Helper()
 	c, err := w.store.Client(w.t.Context(), id)
 	if err != nil {
-		c = auth.Client{ID: id, Org: "acme", Since: w.clock()}
+		c = auth.Client{ID: id, Org: "acme", Since: w.clock.Now()}
 	}
 	c.BackchannelLogoutURI = address
 	for _, f := range change {
@@ -167,7 +119,7 @@ func (w *world) listen(h http.HandlerFunc) (address string) {
 // end ends a session of jane's in which she had logins at clients, and returns their sids.
 func (w *world) end(clients ...string) (families []string) {
 	w.t.Helper()
-	now := w.clock()
+	now := w.clock.Now()
 	id := func() string {
 		b := make([]byte, 12)
 		_, _ = rand.Read(b)

@@ -83,13 +83,13 @@ func TestLogoutToken(t *testing.T) {
 				if _, err := w.ring.Rotate(t.Context(), "system", "EdDSA"); err != nil {
 					t.Fatal(err)
 				}
-				w.pass(time.Minute)
+				w.clock.Advance(time.Minute)
 				w.must(w.ring.Refresh(t.Context()))
 			}
 			address, got := w.answering(always(http.StatusOK))
 			w.client("app", address, func(c *auth.Client) { c.IDTokenAlg = alg })
 			family := w.end("app")[0]
-			w.pass(time.Second)
+			w.clock.Advance(time.Second)
 			w.deliver()
 			requests := got.take()
 			if len(requests) != 1 {
@@ -106,14 +106,14 @@ func TestLogoutToken(t *testing.T) {
 			}
 			jti, _ := claims["jti"].(string)
 			delete(claims, "jti")
-			now := float64(w.now.Unix())
+			now := float64(w.clock.Now().Unix())
 			if diff := cmp.Diff(map[string]any{
 				"iss": issuer, "sub": "jane", "aud": "app", "sid": family, "iat": now, "exp": now + 120,
 				"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
 			}, claims); diff != "" || len(jti) < 22 {
 				t.Errorf("jti %q, claims (-want +got):\n%s", jti, diff)
 			}
-			if diff := cmp.Diff([]string{"logout.notify client:app success"}, w.trail.take()); diff != "" {
+			if diff := cmp.Diff([]string{"logout.notify client:app success"}, w.recorded()); diff != "" {
 				t.Errorf("recorded (-want +got):\n%s", diff)
 			}
 			if w.deliver(); len(got.take()) != 0 || w.left() != 0 {
@@ -143,7 +143,7 @@ func TestAnswers(t *testing.T) {
 			if n := len(got.take()); n != 1 {
 				t.Errorf("%d requests", n) // a redirection is not followed
 			}
-			if diff := cmp.Diff(test.record, w.trail.take()); diff != "" {
+			if diff := cmp.Diff(test.record, w.recorded()); diff != "" {
 				t.Errorf("recorded (-want +got):\n%s", diff)
 			}
 			if n := w.left(); n != test.left {
@@ -159,20 +159,20 @@ func TestRetries(t *testing.T) {
 	status := http.StatusServiceUnavailable
 	address, got := w.answering(func() int { return status })
 	w.client("app", address)
-	began := w.now
+	began := w.clock.Now()
 	w.end("app")
 	var attempts []time.Duration
 	tokens := map[string]bool{}
-	for w.now.Sub(began) < 30*time.Hour {
+	for w.clock.Now().Sub(began) < 30*time.Hour {
 		w.deliver()
 		for _, q := range got.take() {
-			attempts = append(attempts, w.now.Sub(began))
+			attempts = append(attempts, w.clock.Now().Sub(began))
 			tokens[q.PostForm.Get("logout_token")] = true
 		}
-		if w.now.Sub(began) < 25*time.Minute {
-			w.pass(5 * time.Second)
+		if w.clock.Now().Sub(began) < 25*time.Minute {
+			w.clock.Advance(5 * time.Second)
 		} else {
-			w.pass(5 * time.Minute)
+			w.clock.Advance(5 * time.Minute)
 		}
 		w.must(w.ring.Refresh(t.Context()))
 	}
@@ -194,14 +194,14 @@ func TestRetries(t *testing.T) {
 	if len(tokens) != len(attempts) {
 		t.Errorf("%d attempts with %d tokens", len(attempts), len(tokens))
 	}
-	if diff := cmp.Diff([]string{"logout.notify client:app failed unavailable"}, w.trail.take()); diff != "" || w.left() != 0 {
+	if diff := cmp.Diff([]string{"logout.notify client:app failed unavailable"}, w.recorded()); diff != "" || w.left() != 0 {
 		t.Errorf("%d left, recorded (-want +got):\n%s", w.left(), diff)
 	}
 
 	w.end("app")
 	w.deliver()
 	status = http.StatusOK
-	w.pass(5 * second)
+	w.clock.Advance(5 * second)
 	w.deliver()
 	if n := len(got.take()); n != 2 || w.left() != 0 {
 		t.Errorf("%d requests, %d left", n, w.left())
@@ -225,7 +225,7 @@ func TestASilentClientDoesNotHoldUpOthers(t *testing.T) {
 		t.Errorf("%d asked of the silent client, %d told the other, %d left", asked, told, w.left())
 	}
 	status = http.StatusOK
-	w.pass(5 * time.Second)
+	w.clock.Advance(5 * time.Second)
 	w.deliver()
 	if told := len(downGot.take()); told != 30 || w.left() != 0 {
 		t.Errorf("%d told later, %d left", told, w.left())
@@ -237,7 +237,9 @@ func TestClientsThatAreNotTold(t *testing.T) {
 	for name, change := range map[string]func(w *world, address string){
 		"disabled":          func(w *world, address string) { w.client("app", address, func(c *auth.Client) { c.Disabled = true }) },
 		"listening no more": func(w *world, _ string) { w.client("app", "") },
-		"of the same name":  func(w *world, address string) { w.client("app", address, func(c *auth.Client) { c.Since = w.clock() }) },
+		"of the same name": func(w *world, address string) {
+			w.client("app", address, func(c *auth.Client) { c.Since = w.clock.Now() })
+		},
 		"gone": func(w *world, _ string) {
 			w.must(w.store.DeleteClient(w.t.Context(), auth.Client{ID: "app", Org: "acme", Version: 1}))
 			w.Registry.Forget()
@@ -253,10 +255,10 @@ func TestClientsThatAreNotTold(t *testing.T) {
 			address, got := w.answering(always(http.StatusOK))
 			w.client("app", address)
 			w.end("app")
-			w.pass(time.Minute)
+			w.clock.Advance(time.Minute)
 			change(w, address)
 			w.deliver()
-			if diff := cmp.Diff([]string{"logout.notify client:app denied invalid_client"}, w.trail.take()); diff != "" {
+			if diff := cmp.Diff([]string{"logout.notify client:app denied invalid_client"}, w.recorded()); diff != "" {
 				t.Errorf("recorded (-want +got):\n%s", diff)
 			}
 			if n := len(got.take()); n != 0 || w.left() != 0 {
@@ -271,13 +273,13 @@ func TestWithoutKeysNothingIsLost(t *testing.T) {
 	address, got := w.answering(always(http.StatusOK))
 	w.client("app", address)
 	w.end("app")
-	w.pass(time.Minute) // the ring was not read for so long
+	w.clock.Advance(time.Minute) // the ring was not read for so long
 	w.deliver()
 	if n := len(got.take()); n != 0 || w.left() != 1 {
 		t.Fatalf("%d requests, %d left", n, w.left())
 	}
 	w.must(w.ring.Refresh(t.Context()))
-	w.pass(time.Minute)
+	w.clock.Advance(time.Minute)
 	w.must(w.ring.Refresh(t.Context()))
 	w.deliver()
 	if n := len(got.take()); n != 1 || w.left() != 0 {
@@ -361,11 +363,11 @@ func TestTheLeaseEnds(t *testing.T) {
 	w.end("app")
 	_ = w.Deliver(ctx)
 	status = always(http.StatusOK)
-	w.pass(29 * time.Second)
+	w.clock.Advance(29 * time.Second)
 	if w.deliver(); len(got.take()) != 1 {
 		t.Error("another instance does not wait")
 	}
-	w.pass(time.Second)
+	w.clock.Advance(time.Second)
 	w.deliver()
 	if n := len(got.take()); n != 1 || w.left() != 0 {
 		t.Errorf("%d requests, %d left", n, w.left())
@@ -389,7 +391,7 @@ func TestRunDeliversWhenNudged(t *testing.T) {
 	w.Nudge()
 	<-told
 	w.end("app")
-	tick <- w.clock()
+	tick <- w.clock.Now()
 	<-told
 	cancel()
 	<-ended
@@ -427,7 +429,7 @@ func TestEndlessAnswers(t *testing.T) {
 	w.end("app")
 	began := time.Now()
 	w.deliver()
-	if diff := cmp.Diff([]string{"logout.notify client:app success"}, w.trail.take()); diff != "" || time.Since(began) > 4*time.Second {
+	if diff := cmp.Diff([]string{"logout.notify client:app success"}, w.recorded()); diff != "" || time.Since(began) > 4*time.Second {
 		t.Errorf("it took %v, recorded (-want +got):\n%s", time.Since(began), diff)
 	}
 }

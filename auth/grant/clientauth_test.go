@@ -65,7 +65,7 @@ func TestClientAuthentication(t *testing.T) {
 			}
 		}
 	}
-	if e := w.audit.last(t); e.Action != "client.authenticate" || e.Reason != string(auth.InvalidClient) {
+	if e := w.audit.Last(); e.Action != "client.authenticate" || e.Reason != string(auth.InvalidClient) {
 		t.Errorf("audit %+v", e)
 	}
 
@@ -108,8 +108,8 @@ func TestAssertions(t *testing.T) {
 		"another issuer":       w.assertion(key, "jwt", set("aud", "https://other.example")),
 		"the client as aud":    w.assertion(key, "jwt", set("aud", "jwt")),
 		"no jti":               w.assertion(key, "jwt", set("jti", "")),
-		"a day":                w.assertion(key, "jwt", set("exp", w.clock().Add(24*time.Hour).Unix())),
-		"over":                 w.assertion(key, "jwt", set("exp", w.clock().Add(-time.Minute).Unix())),
+		"a day":                w.assertion(key, "jwt", set("exp", w.clock.Now().Add(24*time.Hour).Unix())),
+		"over":                 w.assertion(key, "jwt", set("exp", w.clock.Now().Add(-time.Minute).Unix())),
 		"another subject":      w.assertion(key, "jwt", set("sub", "twin")),
 		"another maker":        w.assertion(key, "jwt", set("iss", "twin")),
 		"another typ":          w.assertion(key, "jwt", func(header, _ map[string]any) { header["typ"] = "dpop+jwt" }),
@@ -150,7 +150,7 @@ func TestAssertions(t *testing.T) {
 	if tokens := w.token(r); tokens.RefreshToken != "" || tokens.IDToken != "" || claimsOf(t, tokens.AccessToken)["sub"] != "jwt" {
 		t.Errorf("tokens %+v", tokens)
 	}
-	if e := w.audit.last(t); e.Actor != "client:jwt" || e.Target != "client:jwt" {
+	if e := w.audit.Last(); e.Actor != "client:jwt" || e.Target != "client:jwt" {
 		t.Errorf("audit %+v", e)
 	}
 	w.refused("the same assertion for another token", r, auth.InvalidClient)
@@ -192,7 +192,7 @@ func TestNothingSecretIsRecorded(t *testing.T) {
 		{ClientAssertion: "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"s3cret"}`)) + ".", ClientAssertionType: "x"},
 	} {
 		_, _ = w.dispatcher.Token(context.Background(), grant.Request{GrantType: "s3cret", Credentials: c})
-		if e := w.audit.last(t); strings.Contains(e.Action+e.Actor+e.Org+e.Target+e.Reason, "s3cret") {
+		if e := w.audit.Last(); strings.Contains(e.Action+e.Actor+e.Org+e.Target+e.Reason, "s3cret") {
 			t.Errorf("recorded %+v", e)
 		}
 	}

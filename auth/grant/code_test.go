@@ -27,7 +27,7 @@ func TestCode(t *testing.T) {
 	ctx := context.Background()
 	w.client("web", nil)
 	session := w.session()
-	began := w.clock().Add(-time.Hour)
+	began := w.clock.Now().Add(-time.Hour)
 	tokens := w.token(request("web", w.code("web", func(a *auth.Approval) {
 		a.Session, a.Nonce, a.AMR, a.AuthTime = session, "n-1", []string{"pwd", "otp", "mfa"}, began
 		a.Requested = auth.RequestedClaims{IDToken: []string{"email"}, UserInfo: []string{"name", "email"}}
@@ -55,7 +55,7 @@ func TestCode(t *testing.T) {
 	if len(logins) != 1 || logins[0].Family != access.SessionID || logins[0].Offline {
 		t.Errorf("opened from the session: %+v", logins)
 	}
-	if e := w.audit.last(t); e.Action != "token.authorization_code" || e.Actor != "client:web" || e.Target != "user:jane-id" || e.Outcome != audit.Success {
+	if e := w.audit.Last(); e.Action != "token.authorization_code" || e.Actor != "client:web" || e.Target != "user:jane-id" || e.Outcome != audit.Success {
 		t.Errorf("audit %+v", e)
 	}
 
@@ -68,7 +68,7 @@ func TestCode(t *testing.T) {
 		t.Errorf("refreshed ID token %+v", id)
 	}
 	// What the session ends with its families ends.
-	if done, err := w.EndSession(ctx, "jane-id", session, logins, nil, w.clock()); err != nil || !done {
+	if done, err := w.EndSession(ctx, "jane-id", session, logins, nil, w.clock.Now()); err != nil || !done {
 		t.Fatal(done, err)
 	}
 	w.refused("refresh after the session", refresh("web", again.RefreshToken), auth.InvalidGrant)
@@ -203,7 +203,7 @@ func TestCodeBinding(t *testing.T) {
 		r := good()
 		tt.spoil(&r)
 		w.refused(name, r, tt.want)
-		if e := w.audit.last(t); r.ClientID != "web" && e.Target != "" {
+		if e := w.audit.Last(); r.ClientID != "web" && e.Target != "" {
 			t.Errorf("%s: recorded about %s", name, e.Target)
 		}
 	}
@@ -231,7 +231,7 @@ func TestCodeReplay(t *testing.T) {
 
 	w.advance(30 * time.Second)
 	w.refused("replay", request("web", code), auth.InvalidGrant)
-	if e := w.audit.last(t); e.Reason != "replay" || e.Outcome != audit.Denied {
+	if e := w.audit.Last(); e.Reason != "replay" || e.Outcome != audit.Denied {
 		t.Errorf("audit %+v", e)
 	}
 	if w.active(tokens.AccessToken) {
@@ -285,7 +285,7 @@ func TestCodeOfAnotherWorld(t *testing.T) {
 	ctx := context.Background()
 	for name, change := range map[string]func(w *world, session string){
 		"session ended": func(w *world, session string) {
-			_, err := w.EndSession(ctx, "jane-id", session, nil, nil, w.clock())
+			_, err := w.EndSession(ctx, "jane-id", session, nil, nil, w.clock.Now())
 			check(w.t, err)
 		},
 		"user disabled": func(w *world, _ string) { w.changeUser(func(u *auth.User) { u.Disabled, u.Epoch = true, u.Epoch+1 }) },
@@ -296,7 +296,7 @@ func TestCodeOfAnotherWorld(t *testing.T) {
 			c, err := w.Client(ctx, "web")
 			check(w.t, err)
 			w.advance(2 * time.Second)
-			c.Since = w.clock()
+			c.Since = w.clock.Now()
 			_, err = w.PutClient(ctx, c, "op")
 			check(w.t, err)
 		},
@@ -304,7 +304,7 @@ func TestCodeOfAnotherWorld(t *testing.T) {
 			o, err := w.Org(ctx, auth.DefaultOrg)
 			check(w.t, err)
 			w.advance(2 * time.Second)
-			o.Since = w.clock()
+			o.Since = w.clock.Now()
 			_, err = w.PutOrg(ctx, o, "op")
 			check(w.t, err)
 		},
@@ -335,7 +335,7 @@ func TestClientYoungerThanTheSession(t *testing.T) {
 	w := newWorld(t, redistest.Embedded(t))
 	w.advance(time.Hour)
 	w.client("web", nil)
-	tokens := w.token(request("web", w.code("web", func(a *auth.Approval) { a.AuthTime = w.clock().Add(-2 * time.Hour) })))
+	tokens := w.token(request("web", w.code("web", func(a *auth.Approval) { a.AuthTime = w.clock.Now().Add(-2 * time.Hour) })))
 	w.token(refresh("web", tokens.RefreshToken))
 	if !w.active(tokens.AccessToken) {
 		t.Error("the access token does not stand")

@@ -18,7 +18,7 @@ func canonical(userCode string) string { return strings.ReplaceAll(userCode, "-"
 // approveDevice is what jane does on the device page.
 func (w *world) approveDevice(userCode, client, keyThumbprint string) {
 	w.t.Helper()
-	ctx, now, code := context.Background(), w.clock(), canonical(userCode)
+	ctx, now, code := context.Background(), w.clock.Now(), canonical(userCode)
 	hash := sha256.Sum256([]byte("device approval\x00" + code)) // as package authorize has it
 	ref, err := w.CreateCode(ctx, ticket.Random(12), auth.Approval{
 		Subject: auth.Subject{User: "jane-id", Org: auth.DefaultOrg, AuthTime: now, AMR: []string{"pwd"}, Epoch: 1},
@@ -63,7 +63,7 @@ func TestDevice(t *testing.T) {
 
 	denied, err := w.authorize.BeginDevice(ctx, tv, "openid", "", "", "192.0.2.1")
 	check(t, err)
-	check(t, w.SettleDevice(ctx, canonical(denied.UserCode), "", w.clock()))
+	check(t, w.SettleDevice(ctx, canonical(denied.UserCode), "", w.clock.Now()))
 	w.refused("denied", poll("tv", denied.DeviceCode, auth.Proof{}), auth.AccessDenied)
 	late, err := w.authorize.BeginDevice(ctx, tv, "openid", "", "", "192.0.2.1")
 	check(t, err)

@@ -168,7 +168,7 @@ func TestProofRace(t *testing.T) {
 		proof := w.proof(key, token)
 		instances := []*auth.Inspector{w.inspector, {
 			Issuer: w.issuer, Verifier: w.verifier, Families: w, Users: w, Registry: w.registry, Callers: w.callers,
-			Proofs: &auth.Proofs{Once: w, Now: w.clock}, Audit: w.audit,
+			Proofs: &auth.Proofs{Once: w, Now: w.clock.Now}, Audit: w.audit,
 		}}
 		var wg sync.WaitGroup
 		var mu sync.Mutex

@@ -69,14 +69,14 @@ func TestExchange(t *testing.T) {
 	check(t, err)
 	want := subject.AccessToken
 	want.Audience, want.ClientID, want.Scope, want.ID = []string{orders}, "gateway", "openid orders", got.ID
-	want.IssuedAt, want.Actor = w.clock().Truncate(time.Second), &claims.Actor{Subject: "gateway"}
+	want.IssuedAt, want.Actor = w.clock.Now().Truncate(time.Second), &claims.Actor{Subject: "gateway"}
 	if diff := cmp.Diff(want, got.AccessToken); diff != "" {
 		t.Errorf("exchanged (-want +got):\n%s", diff)
 	}
 	if theme, _ := got.Metadata.String("theme"); theme != "dark" || got.ID == subject.ID {
 		t.Errorf("metadata %v, jti %s", got.Metadata.Keys(), got.ID)
 	}
-	if e := w.audit.last(t); e.Actor != "client:gateway" || e.Target != "user:jane-id" || e.Org != auth.DefaultOrg {
+	if e := w.audit.Last(); e.Actor != "client:gateway" || e.Target != "user:jane-id" || e.Org != auth.DefaultOrg {
 		t.Errorf("audit %+v", e)
 	}
 

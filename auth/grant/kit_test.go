@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,10 +27,10 @@ import (
 	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/auth/ticket"
 	"github.com/claimsmith/claimsmith/claims"
-	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
 	"github.com/claimsmith/claimsmith/internal/redistest"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 	"github.com/claimsmith/claimsmith/metadata"
 	metastore "github.com/claimsmith/claimsmith/metadata/redisstore"
 )
@@ -59,47 +58,15 @@ type world struct {
 	callers    *auth.Callers
 	ring       *keys.Ring
 	verifier   *claims.Verifier
-	audit      *auditLog
+	audit      *testkit.Trail
 	codeKeys   [][]byte
-
-	mu  sync.Mutex
-	now time.Time // guarded by mu
-}
-
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
+	clock      *testkit.Clock
 }
 
 func (w *world) advance(d time.Duration) {
 	w.t.Helper()
-	w.mu.Lock()
-	w.now = w.now.Add(d)
-	w.mu.Unlock()
+	w.clock.Advance(d)
 	check(w.t, w.ring.Refresh(context.Background()))
-}
-
-// auditLog keeps what was recorded.
-type auditLog struct {
-	mu     sync.Mutex
-	events []audit.Event // guarded by mu
-}
-
-func (l *auditLog) Record(_ context.Context, e audit.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, e)
-}
-
-func (l *auditLog) last(t testing.TB) audit.Event {
-	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.events) == 0 {
-		t.Fatal("nothing was recorded")
-	}
-	return l.events[len(l.events)-1]
 }
 
 // newWorld has two organisations, of which jane belongs to the first, and an entry of hers that becomes a claim.
@@ -113,43 +80,43 @@ func newWorld(t testing.TB, b redistest.Backend) *world {
 	check(t, err)
 	store := redisstore.New(run, space)
 	w := &world{
-		Store: store, t: t, backend: b, audit: new(auditLog), codeKeys: sealer.DeriveAll("authorization codes"),
-		now: time.Now().UTC().Truncate(time.Second), // Redis has a clock of its own
+		Store: store, t: t, backend: b, audit: new(testkit.Trail), codeKeys: sealer.DeriveAll("authorization codes"),
+		clock: testkit.NewClock(time.Now().UTC().Truncate(time.Second)), // Redis has a clock of its own
 	}
 	w.ring, err = keys.NewRing(keys.Config{
 		Store: redisstore.NewKeys(run, space), Sealer: sealer, JWKSMaxAge: time.Minute, TokenLifetime: time.Hour,
-		Audit: w.audit, Logger: slog.New(slog.DiscardHandler), Now: w.clock,
+		Audit: w.audit, Logger: slog.New(slog.DiscardHandler), Now: w.clock.Now,
 	})
 	check(t, err)
 	check(t, w.ring.Init(ctx, "test"))
 	check(t, w.ring.Refresh(ctx))
-	w.verifier, err = claims.NewVerifier(claims.Config{Issuer: issuer, Audience: issuer, Keys: w.ring, Now: w.clock})
+	w.verifier, err = claims.NewVerifier(claims.Config{Issuer: issuer, Audience: issuer, Keys: w.ring, Now: w.clock.Now})
 	check(t, err)
-	w.registry = &auth.Registry{ClientStore: store, OrgStore: store, Now: w.clock}
+	w.registry = &auth.Registry{ClientStore: store, OrgStore: store, Now: w.clock.Now}
 	documents := metastore.New(run, space)
-	meta := &metadata.Service{Store: documents, Schemes: &metadata.Schemes{Store: documents, Now: w.clock}, Audit: w.audit, Now: w.clock}
-	users := &auth.Users{Store: store, Registry: w.registry, Audit: w.audit, Now: w.clock}
+	meta := &metadata.Service{Store: documents, Schemes: &metadata.Schemes{Store: documents, Now: w.clock.Now}, Audit: w.audit, Now: w.clock.Now}
+	users := &auth.Users{Store: store, Registry: w.registry, Audit: w.audit, Now: w.clock.Now}
 	meta.Directory = users
 	w.issuer = auth.NewIssuer(auth.Issuer{
-		URL: issuer, Keys: w.ring, Profiles: meta, Families: store, Codes: store, Users: store, Registry: w.registry, Now: w.clock,
+		URL: issuer, Keys: w.ring, Profiles: meta, Families: store, Codes: store, Users: store, Registry: w.registry, Now: w.clock.Now,
 		Lifetimes: auth.Lifetimes{
 			AccessToken: 10 * time.Minute, IDToken: 5 * time.Minute, RefreshIdle: 24 * time.Hour, RefreshAbsolute: 240 * time.Hour,
 			RefreshGrace: 30 * time.Second,
 		},
 	}, sealer.DeriveAll("refresh tokens"))
 	w.callers = &auth.Callers{
-		Issuer: issuer, Verifier: w.verifier, Tokens: store, Families: store, Registry: w.registry, Audit: w.audit, Now: w.clock,
+		Issuer: issuer, Verifier: w.verifier, Tokens: store, Families: store, Registry: w.registry, Audit: w.audit, Now: w.clock.Now,
 	}
-	proofs := &auth.Proofs{Once: store, Now: w.clock}
+	proofs := &auth.Proofs{Once: store, Now: w.clock.Now}
 	w.inspector = &auth.Inspector{
 		Issuer: w.issuer, Verifier: w.verifier, Families: store, Users: store, Registry: w.registry, Callers: w.callers, Proofs: proofs, Audit: w.audit,
 	}
 	w.authorize = &authorize.Service{
 		Issuer: issuer, Registry: w.registry, Users: store, Codes: store, Devices: store, Consents: store, Limiter: store,
-		CodeKeys: w.codeKeys, DeviceKeys: sealer.DeriveAll("device codes"), Audit: w.audit, Now: w.clock,
+		CodeKeys: w.codeKeys, DeviceKeys: sealer.DeriveAll("device codes"), Audit: w.audit, Now: w.clock.Now,
 	}
 	w.dispatcher = &grant.Dispatcher{
-		Issuer: issuer, TokenURL: tokenURL, Registry: w.registry, Proofs: proofs, Once: store, Audit: w.audit, Now: w.clock,
+		Issuer: issuer, TokenURL: tokenURL, Registry: w.registry, Proofs: proofs, Once: store, Audit: w.audit, Now: w.clock.Now,
 		Grants: []grant.Grant{
 			grant.AuthorizationCode{Codes: w.authorize, Issuer: w.issuer},
 			grant.Device{Devices: w.authorize, Issuer: w.issuer},
@@ -159,12 +126,12 @@ func newWorld(t testing.TB, b redistest.Backend) *world {
 		},
 	}
 	for _, org := range []string{auth.DefaultOrg, "acme"} {
-		_, err := store.PutOrg(ctx, auth.Org{Slug: org, Since: w.now, CreatedAt: w.now}, rand.Text())
+		_, err := store.PutOrg(ctx, auth.Org{Slug: org, Since: w.clock.Now(), CreatedAt: w.clock.Now()}, rand.Text())
 		check(t, err)
 	}
 	jane := auth.User{
 		ID: "jane-id", Username: "jane", Orgs: []string{auth.DefaultOrg}, Epoch: 1, Email: "jane@example.com", EmailVerified: true,
-		Profile: claims.Profile{Name: "Jane Doe", GivenName: "Jane"}, CreatedAt: w.now, UpdatedAt: w.now,
+		Profile: claims.Profile{Name: "Jane Doe", GivenName: "Jane"}, CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now(),
 	}
 	none := ""
 	_, err = store.PutUser(ctx, jane, &none, nil, rand.Text())
@@ -194,7 +161,7 @@ func (w *world) client(id string, change func(*auth.Client)) *auth.Client {
 		GrantTypes: []string{
 			auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantDeviceCode, auth.GrantTokenExchange, auth.GrantClientCredentials,
 		},
-		Scopes: []string{"openid", "profile", "email", "orders", auth.ScopeOffline}, RedirectURIs: []string{callback}, CreatedAt: w.now, Since: w.now,
+		Scopes: []string{"openid", "profile", "email", "orders", auth.ScopeOffline}, RedirectURIs: []string{callback}, CreatedAt: w.clock.Now(), Since: w.clock.Now(),
 	}
 	if change != nil {
 		change(&c)
@@ -215,7 +182,7 @@ func by(id string) grant.Credentials {
 func (w *world) code(client string, change func(*auth.Approval)) string {
 	w.t.Helper()
 	sum := sha256.Sum256([]byte(verifier))
-	now := w.clock()
+	now := w.clock.Now()
 	a := auth.Approval{
 		Subject: auth.Subject{User: "jane-id", Org: auth.DefaultOrg, AuthTime: now.Add(-time.Hour), AMR: []string{"pwd"}, Epoch: 1},
 		Client:  client, Scope: "openid profile", RedirectURI: callback, Challenge: base64.RawURLEncoding.EncodeToString(sum[:]),
@@ -236,10 +203,10 @@ func (w *world) code(client string, change func(*auth.Approval)) string {
 func (w *world) session() string {
 	w.t.Helper()
 	s := session.Session{
-		User: "jane-id", ID: base64.RawURLEncoding.EncodeToString(ticket.Random(12)), Epoch: 1, AuthTime: w.clock(), AMR: []string{"pwd"},
-		CreatedAt: w.clock(), SeenAt: w.clock(), ExpiresAt: w.clock().Add(24 * time.Hour),
+		User: "jane-id", ID: base64.RawURLEncoding.EncodeToString(ticket.Random(12)), Epoch: 1, AuthTime: w.clock.Now(), AMR: []string{"pwd"},
+		CreatedAt: w.clock.Now(), SeenAt: w.clock.Now(), ExpiresAt: w.clock.Now().Add(24 * time.Hour),
 	}
-	check(w.t, w.CreateSession(context.Background(), s, ticket.Random(32), w.clock().Add(time.Hour), "", 100))
+	check(w.t, w.CreateSession(context.Background(), s, ticket.Random(32), w.clock.Now().Add(time.Hour), "", 100))
 	return s.ID
 }
 
@@ -351,7 +318,7 @@ func (k keyPair) sign(t testing.TB, header, payload map[string]any) string {
 func (w *world) proof(k keyPair, accessToken string) auth.Proof {
 	w.t.Helper()
 	p := auth.Proof{Method: "POST", URL: tokenURL}
-	payload := map[string]any{"jti": rand.Text(), "htm": "POST", "htu": tokenURL, "iat": w.clock().Unix()}
+	payload := map[string]any{"jti": rand.Text(), "htm": "POST", "htu": tokenURL, "iat": w.clock.Now().Unix()}
 	if accessToken != "" {
 		sum := sha256.Sum256([]byte(accessToken))
 		payload["ath"] = base64.RawURLEncoding.EncodeToString(sum[:])
@@ -368,7 +335,7 @@ func (w *world) assertion(k keyPair, client string, change func(header, payload 
 	w.t.Helper()
 	header := map[string]any{"kid": k.jwk.KeyID}
 	payload := map[string]any{
-		"iss": client, "sub": client, "aud": issuer, "jti": rand.Text(), "exp": w.clock().Add(time.Minute).Unix(), "iat": w.clock().Unix(),
+		"iss": client, "sub": client, "aud": issuer, "jti": rand.Text(), "exp": w.clock.Now().Add(time.Minute).Unix(), "iat": w.clock.Now().Unix(),
 	}
 	if change != nil {
 		change(header, payload)

@@ -26,7 +26,7 @@ func TestLogoutEndsTheLogin(t *testing.T) {
 		}
 		check(t, w.inspector.Logout(ctx, login.AccessToken))
 		want := audit.Event{Action: "login.end", Actor: "user:jane-id", Org: auth.DefaultOrg, Target: "user:jane-id", Outcome: audit.Success}
-		if diff := cmp.Diff(want, w.audit.last(t)); diff != "" {
+		if diff := cmp.Diff(want, w.audit.Last()); diff != "" {
 			t.Errorf("the event differs:\n%s", diff)
 		}
 		for _, token := range []string{login.AccessToken, newer.AccessToken} {
@@ -75,7 +75,7 @@ func TestWhatIsNoUsersTokenEndsNoLogin(t *testing.T) {
 		if err := w.inspector.Logout(ctx, token); auth.CodeOf(err) != auth.Unauthenticated {
 			t.Errorf("%s: %v", what, err)
 		}
-		if e := w.audit.last(t); e.Action != "login.end" || e.Outcome != audit.Denied || e.Actor != "" || e.Target != "" {
+		if e := w.audit.Last(); e.Action != "login.end" || e.Outcome != audit.Denied || e.Actor != "" || e.Target != "" {
 			t.Errorf("%s: event %+v", what, e)
 		}
 	}
@@ -100,7 +100,7 @@ func TestLogoutWithoutTheStoreIsUnknown(t *testing.T) {
 	if err := w.inspector.Logout(context.Background(), login.AccessToken); auth.CodeOf(err) != auth.Unavailable {
 		t.Errorf("without the store: %v", err)
 	}
-	if e := w.audit.last(t); e.Outcome != audit.Failed {
+	if e := w.audit.Last(); e.Outcome != audit.Failed {
 		t.Errorf("event %+v", e)
 	}
 }

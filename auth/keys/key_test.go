@@ -19,6 +19,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/claimsmith/claimsmith/auth/keys"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 )
 
 func decode(t testing.TB, s string) []byte {
@@ -74,7 +75,7 @@ func rfcState(t testing.TB, s *keys.Sealer) keys.State {
 	t.Helper()
 	state := keys.State{Version: 1}
 	for _, k := range rfcKeys(t) {
-		at := newClock().Now()
+		at := testkit.NewClock(time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)).Now()
 		state.Records = append(state.Records, keys.Record{ID: k.ID, Alg: k.Alg, Sealed: sealedBy(t, k, s), CreatedAt: at, ActivatesAt: at})
 	}
 	return state
@@ -114,7 +115,7 @@ func TestPublishedKeySetIsExact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := set.JWKS(newClock().Now())
+	got := set.JWKS(testkit.NewClock(time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)).Now())
 	if string(got) != goldenJWKS {
 		t.Errorf("JWKS:\n%s\nwant:\n%s", got, goldenJWKS)
 	}

@@ -1,12 +1,10 @@
 package keys_test
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,10 +12,10 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth/keys"
 	"github.com/claimsmith/claimsmith/auth/redisstore"
-	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
 	"github.com/claimsmith/claimsmith/internal/redistest"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 )
 
 const (
@@ -28,47 +26,6 @@ const (
 )
 
 var space = keyspace.New(keyspace.DefaultPartitions)
-
-// clock is a settable time. Several may show different times, as the clocks of several machines do.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// trail keeps audit events.
-type trail struct {
-	mu     sync.Mutex
-	events []audit.Event
-}
-
-func (l *trail) Record(_ context.Context, e audit.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, e)
-}
-
-// take returns what was recorded since it was called last.
-func (l *trail) take() []audit.Event {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	events := l.events
-	l.events = nil
-	return events
-}
 
 func kekOf(b byte) []byte {
 	k := make([]byte, keys.KEKSize)
@@ -97,8 +54,8 @@ type bench struct {
 	client redis.UniversalClient // past the proxy
 	proxy  *redistest.Proxy
 	store  *redisstore.Keys // through the proxy
-	clock  *clock
-	trail  *trail
+	clock  *testkit.Clock
+	trail  *testkit.Trail
 }
 
 func newBench(t testing.TB) *bench {
@@ -108,7 +65,7 @@ func newBench(t testing.TB) *bench {
 	through := redistest.NewClient(t, proxy.Addr())
 	return &bench{
 		t: t, client: b.Client, proxy: proxy, store: redisstore.NewKeys(&durable.Runner{Client: through}, space),
-		clock: newClock(), trail: &trail{},
+		clock: testkit.NewClock(time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)), trail: &testkit.Trail{},
 	}
 }
 

@@ -105,7 +105,7 @@ func TestInitMakesOneKeyPerAlgorithmOnce(t *testing.T) {
 		{Action: "keys.init", Actor: "user:op", Outcome: audit.Success},
 		{Action: "keys.init", Actor: "user:op", Outcome: audit.Denied, Reason: "not_empty"},
 	}
-	if got := b.trail.take(); !slices.Equal(got, want) {
+	if got := b.trail.Take(); !slices.Equal(got, want) {
 		t.Errorf("audit %+v", got)
 	}
 }
@@ -128,12 +128,12 @@ func TestUnreachableStoreIsToleratedForMaxStale(t *testing.T) {
 	b := newBench(t)
 	r := b.started()
 	b.proxy.Refuse()
-	b.clock.Add(keys.MaxStale)
+	b.clock.Advance(keys.MaxStale)
 	if err := r.Refresh(t.Context()); !errors.Is(err, keys.ErrUnavailable) {
 		t.Fatalf("Refresh = %v, want ErrUnavailable", err)
 	}
 	wantWorking(t, r)
-	b.clock.Add(time.Millisecond)
+	b.clock.Advance(time.Millisecond)
 	wantRefused(t, r)
 	for _, err := range []error{
 		ignore(r.Rotate(t.Context(), "user:op", keys.ES256)),
@@ -144,7 +144,7 @@ func TestUnreachableStoreIsToleratedForMaxStale(t *testing.T) {
 			t.Errorf("%v, want ErrUnavailable", err)
 		}
 	}
-	for _, e := range b.trail.take()[1:] {
+	for _, e := range b.trail.Take()[1:] {
 		if e.Outcome != audit.Failed || e.Reason != "unavailable" {
 			t.Errorf("audit %+v", e)
 		}
@@ -375,7 +375,7 @@ func TestAutomaticRotation(t *testing.T) {
 	b := newBench(t)
 	interval := 24 * time.Hour
 	b.started()
-	b.trail.take()
+	b.trail.Take()
 	var rings []*keys.Ring
 	var ticks []func()
 	for range 3 {
@@ -388,12 +388,12 @@ func TestAutomaticRotation(t *testing.T) {
 			tick()
 		}
 	}
-	b.clock.Add(interval - skew - time.Millisecond) // the first keys are dated back by skew
+	b.clock.Advance(interval - skew - time.Millisecond) // the first keys are dated back by skew
 	round()
 	if v := b.stored().Version; v != 1 {
 		t.Fatalf("rotated before it was due")
 	}
-	b.clock.Add(time.Millisecond)
+	b.clock.Advance(time.Millisecond)
 	round()
 	round()
 	if v := b.stored().Version; v != 4 {
@@ -404,7 +404,7 @@ func TestAutomaticRotation(t *testing.T) {
 			t.Errorf("%s: next keys %v", alg, next)
 		}
 	}
-	events := b.trail.take()
+	events := b.trail.Take()
 	if len(events) != 3 {
 		t.Errorf("audit %+v", events)
 	}
@@ -428,7 +428,7 @@ func TestKEKChange(t *testing.T) {
 	before := published(t, first)
 	b.rotate(first, keys.ES256)
 	b.withdraw(first, b.ids(keys.EdDSA, keys.Active)[0])
-	b.trail.take()
+	b.trail.Take()
 
 	// Everybody learns the new KEK as a previous one: nothing is sealed again.
 	prepared := b.ring(with(oldKEK, newKEK))
@@ -453,7 +453,7 @@ func TestKEKChange(t *testing.T) {
 	}
 	wantWorking(t, prepared)
 	wantWorking(t, switched)
-	for _, e := range b.trail.take() {
+	for _, e := range b.trail.Take() {
 		if e.Action != "keys.reseal" || e.Outcome != audit.Success {
 			t.Errorf("audit %+v", e)
 		}

@@ -16,13 +16,14 @@ import (
 	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/redistest"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 )
 
 func TestLifeOfAKey(t *testing.T) {
 	b := newBench(t)
 	r := b.started()
 	first := signer(t, r, keys.ES256)
-	b.clock.Add(24 * time.Hour)
+	b.clock.Advance(24 * time.Hour)
 	b.refresh(r)
 
 	next := b.rotate(r, keys.ES256)
@@ -37,7 +38,7 @@ func TestLifeOfAKey(t *testing.T) {
 
 	at := func(d time.Duration, signs string, publishes ...string) {
 		t.Helper()
-		b.clock.Add(now.Add(d).Sub(b.clock.Now()))
+		b.clock.Advance(now.Add(d).Sub(b.clock.Now()))
 		b.refresh(r)
 		if got := signer(t, r, keys.ES256); got != signs {
 			t.Errorf("after %v %s signs, want %s", d, got, signs)
@@ -69,7 +70,7 @@ func TestLifeOfAKey(t *testing.T) {
 			t.Error("the next change kept the expired record")
 		}
 	}
-	events := b.trail.take()
+	events := b.trail.Take()
 	if len(events) != 3 || events[1].Target != "key:"+next.ID || events[1].Action != "keys.rotate" {
 		t.Errorf("audit %+v, want one init and two rotations", events)
 	}
@@ -95,8 +96,8 @@ func TestRotateRefusesUnknownAlgorithms(t *testing.T) {
 // for all of the max-age. None ever meets a kid it does not know, and old tokens verify until they expire.
 func TestRotationIsInvisibleToVerifiers(t *testing.T) {
 	b := newBench(t)
-	ahead := &clock{now: b.clock.Now().Add(skew / 2)}
-	behind := &clock{now: b.clock.Now().Add(-skew / 2)}
+	ahead := testkit.NewClock(b.clock.Now().Add(skew / 2))
+	behind := testkit.NewClock(b.clock.Now().Add(-skew / 2))
 	signing := b.started(func(c *keys.Config) { c.Now = ahead.Now })
 	publishing := b.ring(func(c *keys.Config) { c.Now = behind.Now })
 	rotating := b.ring(func(c *keys.Config) { c.Now = behind.Now })
@@ -150,8 +151,8 @@ func TestRotationIsInvisibleToVerifiers(t *testing.T) {
 				t.Fatalf("after %v key %s is gone, a token it signed has not expired", elapsed, tk.kid)
 			}
 		}
-		for _, c := range []*clock{b.clock, ahead, behind} {
-			c.Add(step)
+		for _, c := range []*testkit.Clock{b.clock, ahead, behind} {
+			c.Advance(step)
 		}
 	}
 	if len(signers) != 2 {
@@ -177,7 +178,7 @@ func TestWithdrawOfTheSigningKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	kid := kidOf(t, token)
-	b.trail.take()
+	b.trail.Take()
 	b.withdraw(r, kid)
 
 	if published(t, r)[kid] {
@@ -190,7 +191,7 @@ func TestWithdrawOfTheSigningKey(t *testing.T) {
 	if got := signer(t, r, keys.ES256); got == kid {
 		t.Error("it still signs")
 	}
-	b.clock.Add(5 * time.Second) // T-15, with RefreshInterval between
+	b.clock.Advance(5 * time.Second) // T-15, with RefreshInterval between
 	b.refresh(other)
 	if _, err := other.Key(t.Context(), kid); !errors.Is(err, claims.ErrKeyUnknown) || published(t, other)[kid] {
 		t.Errorf("elsewhere: Key = %v, want ErrKeyUnknown", err)
@@ -207,7 +208,7 @@ func TestWithdrawOfTheSigningKey(t *testing.T) {
 		}
 	}
 	want := []audit.Event{{Action: "keys.withdraw", Actor: "user:op", Target: "key:" + kid, Outcome: audit.Success}}
-	if got := b.trail.take(); !slices.Equal(got, want) {
+	if got := b.trail.Take(); !slices.Equal(got, want) {
 		t.Errorf("audit %+v, want %+v", got, want)
 	}
 
@@ -216,7 +217,7 @@ func TestWithdrawOfTheSigningKey(t *testing.T) {
 	if v := b.stored().Version; v != version {
 		t.Error("withdrawing it again changed the state")
 	}
-	b.clock.Add(lifetime + skew)
+	b.clock.Advance(lifetime + skew)
 	b.rotate(r, keys.RS256)
 	if err := r.Withdraw(t.Context(), "user:op", kid); !errors.Is(err, keys.ErrNotFound) {
 		t.Errorf("Withdraw after its expiry = %v, want ErrNotFound", err)
@@ -242,7 +243,7 @@ func TestWithdrawOfTheNextKeyLeavesTheSigner(t *testing.T) {
 	first := signer(t, r, keys.ES256)
 	next := b.rotate(r, keys.ES256)
 	b.withdraw(r, next.ID)
-	b.clock.Add(lead + lifetime + skew)
+	b.clock.Advance(lead + lifetime + skew)
 	b.refresh(r)
 	if got := signer(t, r, keys.ES256); got != first {
 		t.Errorf("%s signs, want %s", got, first)
@@ -257,7 +258,7 @@ func TestWithdrawOfARetiringKeyLeavesTheSigner(t *testing.T) {
 	r := b.started()
 	first := signer(t, r, keys.ES256)
 	next := b.rotate(r, keys.ES256)
-	b.clock.Add(lead)
+	b.clock.Advance(lead)
 	b.refresh(r)
 	b.withdraw(r, first)
 	if got := signer(t, r, keys.ES256); got != next.ID {
@@ -271,11 +272,11 @@ func TestWithdrawOfARetiringKeyLeavesTheSigner(t *testing.T) {
 func TestWithdrawOfNoKey(t *testing.T) {
 	b := newBench(t)
 	r := b.started()
-	b.trail.take()
+	b.trail.Take()
 	if err := r.Withdraw(t.Context(), "user:op", "nobody"); !errors.Is(err, keys.ErrNotFound) {
 		t.Errorf("Withdraw = %v, want ErrNotFound", err)
 	}
-	if got := b.trail.take(); len(got) != 1 || got[0].Outcome != audit.Denied || got[0].Reason != "not_found" {
+	if got := b.trail.Take(); len(got) != 1 || got[0].Outcome != audit.Denied || got[0].Reason != "not_found" {
 		t.Errorf("audit %+v", got)
 	}
 }

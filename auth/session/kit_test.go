@@ -7,17 +7,16 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/redisstore"
 	"github.com/claimsmith/claimsmith/auth/session"
-	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
 	"github.com/claimsmith/claimsmith/internal/redistest"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 	"github.com/claimsmith/claimsmith/metadata"
 	metastore "github.com/claimsmith/claimsmith/metadata/redisstore"
 )
@@ -32,31 +31,6 @@ const (
 	password = "correct horse jane"
 )
 
-// trail keeps audit events.
-type trail struct {
-	mu     sync.Mutex
-	events []audit.Event
-}
-
-func (l *trail) Record(_ context.Context, e audit.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, e)
-}
-
-// take returns what was recorded of an action since it was asked last.
-func (l *trail) take(action string) (found []audit.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, e := range l.events {
-		if e.Action == action {
-			found = append(found, e)
-		}
-	}
-	l.events = nil
-	return found
-}
-
 // world is an installation with the organisations default, acme and globex, and the users jane of default and acme, and john of default.
 type world struct {
 	*session.Service
@@ -67,45 +41,32 @@ type world struct {
 	clients *auth.Clients
 	tokens  *auth.APITokens
 	callers *auth.Callers
-	trail   *trail
+	trail   *testkit.Trail
 	ended   int
-	mu      sync.Mutex
-	now     time.Time
-}
-
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
+	clock   *testkit.Clock
 }
 
 func newWorld(t *testing.T, b redistest.Backend) *world {
 	t.Helper()
-	w := &world{t: t, backend: b, trail: &trail{}, now: time.Now().UTC().Truncate(time.Millisecond)}
+	w := &world{t: t, backend: b, trail: &testkit.Trail{}, clock: testkit.NewClock(time.Now().UTC().Truncate(time.Millisecond))}
 	runner, space := &durable.Runner{Client: b.Client}, keyspace.New(keyspace.DefaultPartitions)
 	w.store = redisstore.New(runner, space)
-	registry := &auth.Registry{ClientStore: w.store, OrgStore: w.store, Now: w.clock}
-	w.callers = &auth.Callers{Tokens: w.store, Registry: registry, Audit: w.trail, Now: w.clock}
+	registry := &auth.Registry{ClientStore: w.store, OrgStore: w.store, Now: w.clock.Now}
+	w.callers = &auth.Callers{Tokens: w.store, Registry: registry, Audit: w.trail, Now: w.clock.Now}
 	hasher, err := auth.NewHasher(auth.HashConfig{MemoryKiB: 19456, Time: 2, Parallelism: 1, MemoryBudgetMiB: 64, MinLength: 8})
 	w.must(err)
 	users := &auth.Users{
-		Store: w.store, Registry: registry, Callers: w.callers, Hasher: hasher, Limiter: w.store, Audit: w.trail, Now: w.clock,
+		Store: w.store, Registry: registry, Callers: w.callers, Hasher: hasher, Limiter: w.store, Audit: w.trail, Now: w.clock.Now,
 		Eraser: &metadata.Service{Store: metastore.New(runner, space)},
 	}
 	w.Service = &session.Service{
-		Store: w.store, Registry: registry, Users: users, Keys: [][]byte{secret(32)}, Audit: w.trail, Now: w.clock,
+		Store: w.store, Registry: registry, Users: users, Keys: [][]byte{secret(32)}, Audit: w.trail, Now: w.clock.Now,
 		Lifetimes: session.Lifetimes{Idle: idle, Absolute: absolute}, Ended: func() { w.ended++ },
 	}
 	users.Sessions = w.Service
-	w.orgs = &auth.Orgs{Store: w.store, Registry: registry, Callers: w.callers, Audit: w.trail, Now: w.clock}
-	w.clients = &auth.Clients{Store: w.store, Users: w.store, Registry: registry, Callers: w.callers, Audit: w.trail, Now: w.clock}
-	w.tokens = &auth.APITokens{Store: w.store, Registry: registry, Callers: w.callers, Audit: w.trail, Now: w.clock}
+	w.orgs = &auth.Orgs{Store: w.store, Registry: registry, Callers: w.callers, Audit: w.trail, Now: w.clock.Now}
+	w.clients = &auth.Clients{Store: w.store, Users: w.store, Registry: registry, Callers: w.callers, Audit: w.trail, Now: w.clock.Now}
+	w.tokens = &auth.APITokens{Store: w.store, Registry: registry, Callers: w.callers, Audit: w.trail, Now: w.clock.Now}
 	for _, slug := range []string{"default", "acme", "globex"} {
 		_, err := w.orgs.Create(t.Context(), auth.System(), slug, auth.OrgChange{})
 		w.must(err)
@@ -134,7 +95,7 @@ func (w *world) must(err error) {
 func (w *world) putClient(id, org string, told bool) {
 	w.t.Helper()
 	c := auth.Client{
-		ID: id, Org: org, Since: w.clock(), GrantTypes: []string{auth.GrantAuthorizationCode}, Scopes: []string{auth.ScopeOpenID},
+		ID: id, Org: org, Since: w.clock.Now(), GrantTypes: []string{auth.GrantAuthorizationCode}, Scopes: []string{auth.ScopeOpenID},
 		RedirectURIs: []string{"https://app.example/cb"}, RequirePKCE: true,
 	}
 	if told {
@@ -160,7 +121,7 @@ func (w *world) who(user string) auth.Subject {
 	w.t.Helper()
 	u, _, err := w.store.User(w.t.Context(), user)
 	w.must(err)
-	return auth.Subject{User: user, Org: "default", AuthTime: w.clock(), AMR: []string{"pwd", "otp", "mfa"}, ACR: "2", Epoch: u.Epoch}
+	return auth.Subject{User: user, Org: "default", AuthTime: w.clock.Now(), AMR: []string{"pwd", "otp", "mfa"}, ACR: "2", Epoch: u.Epoch}
 }
 
 // start logs a user in.
@@ -196,7 +157,7 @@ func (w *world) wantThere(text string) {
 // tryOpen opens a login from a session as the authorization code grant does.
 func (w *world) tryOpen(sess *session.Session, org, client, scope string) (auth.FamilyRef, error) {
 	ctx := context.Background()
-	code, now := secret(24), w.clock()
+	code, now := secret(24), w.clock.Now()
 	subject := auth.Subject{User: sess.User, Org: org, AuthTime: sess.AuthTime, AMR: sess.AMR, ACR: "2", Epoch: sess.Epoch}
 	ref, err := w.store.CreateCode(ctx, secret(12), auth.Approval{
 		Subject: subject, Client: client, Scope: scope, Session: sess.ID, RedirectURI: "https://app.example/cb", ExpiresAt: now.Add(time.Minute),
@@ -228,7 +189,7 @@ func (w *world) live(ref auth.FamilyRef) bool {
 // told lists who is due to be told of what, as "client family", sorted, and forgets it.
 func (w *world) told() []string {
 	w.t.Helper()
-	due, err := w.store.DueNotices(w.t.Context(), w.clock(), time.Second, 10_000)
+	due, err := w.store.DueNotices(w.t.Context(), w.clock.Now(), time.Second, 10_000)
 	w.must(err)
 	var list []string
 	for _, n := range due {

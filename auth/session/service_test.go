@@ -21,8 +21,8 @@ func TestATextProvesItsSession(t *testing.T) {
 	w := newWorld(t, redistest.Embedded(t))
 	sess, text := w.start("jane-id", nil)
 	want := &session.Session{
-		User: "jane-id", ID: sess.ID, Epoch: w.who("jane-id").Epoch, AuthTime: w.now, AMR: []string{"pwd", "otp", "mfa"}, CreatedAt: w.now,
-		SeenAt: w.now, ExpiresAt: w.now.Add(absolute), Agent: agent, Address: address,
+		User: "jane-id", ID: sess.ID, Epoch: w.who("jane-id").Epoch, AuthTime: w.clock.Now(), AMR: []string{"pwd", "otp", "mfa"}, CreatedAt: w.clock.Now(),
+		SeenAt: w.clock.Now(), ExpiresAt: w.clock.Now().Add(absolute), Agent: agent, Address: address,
 	}
 	if diff := cmp.Diff(want, sess); diff != "" {
 		t.Errorf("started (-want +got):\n%s", diff)
@@ -33,7 +33,7 @@ func TestATextProvesItsSession(t *testing.T) {
 	if !strings.HasPrefix(text, "cs_ss_jane-id.") || len(text) > 4000 {
 		t.Errorf("the text is %q", text)
 	}
-	e := w.trail.take("session.start")
+	e := w.trail.Take("session.start")
 	if diff := cmp.Diff([]audit.Event{{
 		Action: "session.start", Actor: "user:jane-id", Org: "default", Target: "session:jane-id/" + sess.ID, Outcome: audit.Success,
 	}}, e); diff != "" {
@@ -104,14 +104,14 @@ func TestForeignTextsProveNothing(t *testing.T) {
 	// One that was given out, for a session that now has another secret, as after restoring a backup.
 	sess := w.resolved(text)
 	w.must(w.Logout(t.Context(), sess))
-	w.must(w.store.CreateSession(t.Context(), *sess, sum(secret(24)), w.now.Add(idle), "", 50))
+	w.must(w.store.CreateSession(t.Context(), *sess, sum(secret(24)), w.clock.Now().Add(idle), "", 50))
 	w.wantGone(text)
 }
 
 func TestUseIsNotedOnceAMinute(t *testing.T) {
 	w := newWorld(t, redistest.Embedded(t))
 	sess, text := w.start("jane-id", nil)
-	began := w.now
+	began := w.clock.Now()
 	w.must(w.store.Touch(t.Context(), sess.User, sess.ID, began, began.Add(idle), address)) // loads the script
 	var sent commands
 	w.backend.Client.AddHook(&sent)
@@ -124,7 +124,8 @@ func TestUseIsNotedOnceAMinute(t *testing.T) {
 		{0, 1, 0}, {time.Minute - time.Millisecond, 1, 0}, {time.Minute, 2, time.Minute}, {2*time.Minute - time.Millisecond, 1, time.Minute},
 		{-time.Hour, 1, time.Minute}, {3 * time.Minute, 2, 3 * time.Minute},
 	} {
-		w.now, sent.n = began.Add(test.after), 0
+		w.clock.Set(began.Add(test.after))
+		sent.n = 0
 		got, err := w.Resolve(t.Context(), text, "198.51.100.1")
 		w.must(err)
 		if sent.n != test.commands || !got.SeenAt.Equal(began.Add(test.seen)) {
@@ -142,29 +143,29 @@ func TestUseIsNotedOnceAMinute(t *testing.T) {
 func TestSessionsEndWithTime(t *testing.T) {
 	w := newWorld(t, redistest.Embedded(t))
 	_, unused := w.start("jane-id", nil)
-	w.pass(idle - time.Millisecond)
+	w.clock.Advance(idle - time.Millisecond)
 	w.wantThere(unused)
-	w.pass(idle - time.Millisecond)
+	w.clock.Advance(idle - time.Millisecond)
 	w.wantThere(unused)
-	w.pass(idle)
+	w.clock.Advance(idle)
 	w.wantGone(unused)
 
-	began := w.now
+	began := w.clock.Now()
 	sess, used := w.start("jane-id", nil)
-	for w.now.Before(began.Add(absolute - idle/2)) {
-		w.pass(idle / 2)
+	for w.clock.Now().Before(began.Add(absolute - idle/2)) {
+		w.clock.Advance(idle / 2)
 		w.wantThere(used)
 	}
-	w.now = began.Add(absolute - time.Millisecond)
+	w.clock.Set(began.Add(absolute - time.Millisecond))
 	w.wantThere(used)
-	w.pass(time.Millisecond)
+	w.clock.Advance(time.Millisecond)
 	w.wantGone(used)
 	if list, err := w.List(t.Context(), auth.System(), "", "jane"); err != nil || len(list) != 0 {
 		t.Errorf("the list has %+v, %v", list, err)
 	}
 
 	// Asking for less than a new login does not put off the end, and what is over cannot be started.
-	w.now = began.Add(time.Hour)
+	w.clock.Set(began.Add(time.Hour))
 	who := w.who("jane-id")
 	who.AuthTime = began
 	again, _, err := w.Start(t.Context(), who, sess, agent, address)
@@ -172,7 +173,7 @@ func TestSessionsEndWithTime(t *testing.T) {
 	if !again.ExpiresAt.Equal(sess.ExpiresAt) || !again.AuthTime.Equal(began) {
 		t.Errorf("replaced without a login it is %+v", again)
 	}
-	w.now = began.Add(absolute)
+	w.clock.Set(began.Add(absolute))
 	_, _, err = w.Start(t.Context(), who, nil, agent, address)
 	w.wantCode(err, auth.LoginRequired)
 }
@@ -199,12 +200,12 @@ func TestANewLoginReplacesTheOld(t *testing.T) {
 	first, firstText := w.start("jane-id", nil)
 	elsewhere, elsewhereText := w.start("jane-id", nil)
 	login := w.open(first, "default", "told", "openid")
-	w.pass(time.Minute)
+	w.clock.Advance(time.Minute)
 	second, secondText := w.start("jane-id", first)
 	w.wantGone(firstText)
 	w.wantThere(secondText)
 	w.wantThere(elsewhereText)
-	if second.ID == first.ID || second.ID == elsewhere.ID || !second.CreatedAt.Equal(first.CreatedAt) || !second.AuthTime.Equal(w.now) {
+	if second.ID == first.ID || second.ID == elsewhere.ID || !second.CreatedAt.Equal(first.CreatedAt) || !second.AuthTime.Equal(w.clock.Now()) {
 		t.Errorf("%+v follows %+v", second, first)
 	}
 	if w.Token(first) == w.Token(second) {
@@ -241,10 +242,10 @@ func TestStaleLoginsStartNothing(t *testing.T) {
 	w := newWorld(t, redistest.Embedded(t))
 	who := w.who("jane-id")
 	w.must(w.Users.EndEverything(t.Context(), auth.System(), "", "jane"))
-	w.trail.take("")
+	w.trail.Take("")
 	_, text, err := w.Start(t.Context(), who, nil, agent, address)
 	w.wantCode(err, auth.InvalidGrant)
-	if e := w.trail.take("session.start"); text != "" || len(e) != 1 || e[0].Outcome != audit.Denied {
+	if e := w.trail.Take("session.start"); text != "" || len(e) != 1 || e[0].Outcome != audit.Denied {
 		t.Errorf("%q, %+v", text, e)
 	}
 }
@@ -253,7 +254,7 @@ func TestAUserHasSoManySessions(t *testing.T) {
 	w := newWorld(t, redistest.Embedded(t))
 	var texts []string
 	for range 52 {
-		w.pass(time.Second)
+		w.clock.Advance(time.Second)
 		_, text := w.start("jane-id", nil)
 		texts = append(texts, text)
 	}
@@ -266,7 +267,7 @@ func TestAUserHasSoManySessions(t *testing.T) {
 	w.wantThere(johns)
 	list, err := w.List(t.Context(), auth.System(), "", "jane")
 	w.must(err)
-	if len(list) != 50 || !list[0].CreatedAt.Equal(w.now) {
+	if len(list) != 50 || !list[0].CreatedAt.Equal(w.clock.Now()) {
 		t.Errorf("%d are listed, the first of %v", len(list), list[0].CreatedAt)
 	}
 }

@@ -1,11 +1,9 @@
 package audit_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
 	"github.com/claimsmith/claimsmith/internal/redistest"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 )
 
 func TestMain(m *testing.M) { redistest.Main(m) }
@@ -35,14 +34,13 @@ type kit struct {
 	t     testing.TB
 	redis redis.UniversalClient
 	store *redisstore.Audit
-	log   *lockedBuffer
-	mu    sync.Mutex
-	now   time.Time
+	log   *testkit.Log
+	clock *testkit.Clock
 }
 
 func newKit(t testing.TB, client redis.UniversalClient) *kit {
 	t.Helper()
-	k := &kit{t: t, redis: client, store: storeOn(client), log: &lockedBuffer{}, now: begin}
+	k := &kit{t: t, redis: client, store: storeOn(client), log: &testkit.Log{}, clock: testkit.NewClock(begin)}
 	k.addOrg(acme)
 	return k
 }
@@ -58,21 +56,9 @@ func (k *kit) addOrg(slug string) {
 	}
 }
 
-func (k *kit) Now() time.Time {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.now
-}
-
-func (k *kit) pass(d time.Duration) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.now = k.now.Add(d)
-}
-
 // recorder returns a recorder over the kit's store, with a configuration as changed by change.
 func (k *kit) recorder(change ...func(*audit.Config)) *audit.Recorder {
-	cfg := audit.Config{Store: k.store, Log: nowhere, Keys: oneKey, Logger: slog.New(slog.NewTextHandler(k.log, nil)), Now: k.Now}
+	cfg := audit.Config{Store: k.store, Log: nowhere, Keys: oneKey, Logger: slog.New(slog.NewTextHandler(k.log, nil)), Now: k.clock.Now}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -147,21 +133,4 @@ func running(r *audit.Recorder) (stop func()) {
 		cancel()
 		<-done
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

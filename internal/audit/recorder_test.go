@@ -30,7 +30,7 @@ func TestEventsAreRememberedInOrderPerOrganisation(t *testing.T) {
 		r.Record(ctx, audit.Event{Action: "keys.rotate", Outcome: audit.Success})
 		r.Record(ctx, event("nobodys", "2")) // no such organisation
 		r.Record(ctx, audit.Event{Action: "token.refresh_token", Org: acme, Outcome: audit.Success})
-		k.pass(time.Microsecond)
+		k.clock.Advance(time.Microsecond)
 		r.Record(context.Background(), event(acme, strings.Repeat("x", 600)+"\xff"))
 		k.flush(r)
 
@@ -257,7 +257,7 @@ func TestRefusalsDoNotFloodTheChain(t *testing.T) {
 	for i := range 5000 { // from everywhere
 		denied(fmt.Sprintf("2001:db8::%x", i), 1)
 	}
-	k.pass(time.Minute)
+	k.clock.Advance(time.Minute)
 	denied("192.0.2.1", 1) // in the next minute
 	k.flush(r)
 	k.whole(acme, 1, 63+600+1+1)

@@ -244,11 +244,11 @@ func TestRetentionByAge(t *testing.T) {
 		aging := func(c *audit.Config) { c.Retention.Age = 24 * time.Hour }
 		r := k.recorder(aging)
 		k.written(r, acme, 1500)
-		k.pass(12 * time.Hour)
+		k.clock.Advance(12 * time.Hour)
 		k.written(r, acme, 5)
 		r.Tidy(t.Context())
 		k.whole(acme, 1, 1505)
-		k.pass(12*time.Hour + time.Second)
+		k.clock.Advance(12*time.Hour + time.Second)
 		other := k.recorder(aging, func(c *audit.Config) { // which has written nothing
 			c.Orgs = func(_ context.Context, after string) ([]string, string, error) {
 				if after == "" {
@@ -260,7 +260,7 @@ func TestRetentionByAge(t *testing.T) {
 		other.Tidy(t.Context())
 		r.Tidy(t.Context())
 		k.whole(acme, 1501, 1505)
-		k.pass(13 * time.Hour)
+		k.clock.Advance(13 * time.Hour)
 		r.Tidy(t.Context())
 		if v := k.verify(acme); v.Broken != 0 || v.First != 0 || v.Last != 0 || len(k.entries(acme)) != 0 {
 			t.Errorf("%+v", v)
@@ -299,9 +299,9 @@ func TestTrimmingDoesNotHideTampering(t *testing.T) {
 			if !strings.Contains(k.log.String(), "are not those that were written") {
 				t.Errorf("the log says %s", k.log)
 			}
-			k.pass(time.Minute)
+			k.clock.Advance(time.Minute)
 			k.written(r, acme, 1)
-			k.pass(time.Hour)
+			k.clock.Advance(time.Hour)
 			r.Tidy(t.Context()) // later trimming does not make it good
 			found(11)
 		})

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"net"
 	"net/http"
 	"os"
@@ -9,10 +8,11 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/claimsmith/claimsmith/internal/testkit"
 )
 
 // patience bounds every wait for something that should come at once. It only passes when something is broken.
@@ -28,22 +28,7 @@ type process struct {
 }
 
 // output is what a process has written so far.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
+type output struct{ testkit.Log }
 
 // tail is the end of it, for messages.
 func (o *output) tail() string {
