@@ -16,7 +16,9 @@ func Patient(h echo.HandlerFunc) echo.HandlerFunc {
 	return Streaming(func(c echo.Context, s *Stream) error {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), s.patience)
 		defer cancel()
-		r := c.Request().WithContext(ctx)
+		whole := c.Request()
+		defer c.SetRequest(whole) // whose context has not ended, so that a failure is known as one
+		r := whole.WithContext(ctx)
 		if body, ok := r.Body.(*noticed); ok && body.ended {
 			s.Received()
 		} else if r.ContentLength != 0 {

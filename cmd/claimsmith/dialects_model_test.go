@@ -154,7 +154,7 @@ func (s step) refusals(d paper) []string {
 	for _, p := range s.effective() {
 		before, exists := d[p.key]
 		name, l, lawful := law(p.key)
-		if s.isThere(p, before, exists) && !(s.self && l.operators) {
+		if s.isThere(p, before, exists) && !(s.self && (l.operators || before.claim && !own(p.key))) {
 			continue
 		}
 		k := s.keep(p, before, exists)

@@ -15,12 +15,6 @@ type OAuthError struct {
 	Description string `json:"error_description,omitzero"`
 }
 
-// OAuth returns the status and the OAuth form of err.
-func OAuth(err error) (int, OAuthError) {
-	p := Of(err).asOAuth()
-	return p.Status, p.oauth()
-}
-
 // WriteOAuth answers with the problem in OAuth's form.
 func (p Problem) WriteOAuth(w http.ResponseWriter) error {
 	p = p.asOAuth()
