@@ -112,6 +112,9 @@ func TestComposeServicesMayDoLittle(t *testing.T) {
 	if !slices.Contains(services["redis"].Volumes, "redis:/data") {
 		t.Error("what Redis writes is in no volume")
 	}
+	if !slices.Contains(services["server"].Volumes, "files:/var/lib/claimsmith/files") {
+		t.Error("what people upload is in no volume")
+	}
 	if !slices.Equal(services["bootstrap"].Profiles, []string{"bootstrap"}) {
 		t.Error("bootstrap would run at every start")
 	}

@@ -39,6 +39,11 @@ const (
 	passLibrary   = "github.com/go-webauthn/webauthn" // passkeys
 	rpcLibrary    = "connectrpc.com/connect"          // gRPC, gRPC-Web and Connect
 	protoLibrary  = "google.golang.org/protobuf"      // the messages of these
+	blobLibrary   = "gocloud.dev"                     // files, in a directory or by S3
+	imageLibrary  = "golang.org/x/image"              // draws pictures anew
+	mailLibrary   = "github.com/wneessen/go-mail"     // SMTP
+	smtpLibrary   = "github.com/emersion/go-smtp"     // a mail server in tests
+	loginLibrary  = "github.com/emersion/go-sasl"     // its logins
 	fakeRedis     = "github.com/alicebob/miniredis/v2"
 	codeLibrary   = "github.com/boombuler/barcode" // QR codes for authenticator apps
 	htmlLibrary   = "golang.org/x/net"             // reads pages in tests
@@ -91,20 +96,30 @@ var rules = map[string]rule{
 	},
 	"auth/preview": {own: []string{"auth", "claims", "metadata", "internal/audit"}, third: []string{jsonLibrary}},
 	"auth/people": {
-		own:   []string{"auth", "auth/factor", "auth/preview", "auth/session", "claims", "metadata", "internal/audit"},
+		own: []string{"auth", "auth/career", "auth/factor", "auth/memory", "auth/preview", "auth/profile", "auth/records", "auth/session",
+			"claims", "metadata", "internal/audit"},
 		third: []string{jsonLibrary},
 	},
-	"auth/grant": {own: []string{"auth", "auth/keys", "auth/session", "claims", "internal/audit"}, third: []string{jsonLibrary}},
+	"auth/records": {own: []string{"auth"}, third: []string{blobLibrary, jsonLibrary}},
+	"auth/profile": {
+		own:   []string{"auth", "auth/records", "claims", "metadata", "internal/audit"},
+		third: []string{jsonLibrary, imageLibrary, textLibrary},
+	},
+	"auth/career": {own: []string{"auth", "auth/records", "auth/ticket", "internal/audit"}, third: []string{jsonLibrary}},
+	"auth/memory": {own: []string{"auth", "auth/records", "metadata", "internal/audit"}, third: []string{jsonLibrary}},
+	"auth/grant":  {own: []string{"auth", "auth/keys", "auth/session", "claims", "internal/audit"}, third: []string{jsonLibrary}},
 
 	// The adapters to Redis, and what all of them need.
 	"metadata/redisstore": {own: []string{"metadata", "internal/keyspace", "internal/durable"}, third: []string{redisLibrary}},
 	"auth/redisstore": {
-		own:   []string{"auth", "auth/factor", "auth/keys", "auth/grant", "auth/session", "internal/audit", "internal/keyspace", "internal/durable"},
+		own: []string{"auth", "auth/factor", "auth/keys", "auth/grant", "auth/records", "auth/session", "internal/audit", "internal/keyspace",
+			"internal/durable"},
 		third: []string{redisLibrary, rateLibrary, jsonLibrary},
 	},
 	"internal/keyspace": {},
 	"internal/durable":  {third: []string{redisLibrary}},
 	"internal/audit":    {},
+	"internal/mail":     {third: []string{mailLibrary}},
 
 	// HTTP. A dialect knows no other dialect.
 	"handlers": {
@@ -128,13 +143,14 @@ var rules = map[string]rule{
 	},
 	"handlers/console": {
 		own: []string{"handlers", "handlers/console/page", "handlers/problem", "handlers/request", "auth", "auth/authorize", "auth/factor",
-			"auth/people", "auth/preview", "auth/session", "claims", "metadata", "internal/audit"},
-		third: []string{webLibrary, jsonLibrary, codeLibrary},
+			"auth/career", "auth/memory", "auth/people", "auth/preview", "auth/profile", "auth/records", "auth/session", "claims", "metadata",
+			"internal/audit"},
+		third: []string{webLibrary, jsonLibrary, codeLibrary, textLibrary},
 		http:  true,
 	},
 	"handlers/console/operate": {
-		own: []string{"handlers", "handlers/console/page", "handlers/problem", "handlers/request", "auth", "auth/factor", "auth/grant", "auth/keys",
-			"auth/people", "auth/preview", "auth/session", "claims", "metadata", "internal/audit"},
+		own: []string{"handlers", "handlers/console/page", "handlers/problem", "handlers/request", "auth", "auth/career", "auth/factor", "auth/grant",
+			"auth/keys", "auth/people", "auth/preview", "auth/profile", "auth/session", "claims", "metadata", "internal/audit"},
 		third: []string{webLibrary, jsonLibrary},
 		http:  true,
 	},
@@ -150,7 +166,8 @@ var rules = map[string]rule{
 		http:  true,
 	},
 	"handlers/iblai": {
-		own:   []string{"handlers", "handlers/origin", "handlers/problem", "handlers/request", "auth", "metadata"},
+		own: []string{"handlers", "handlers/origin", "handlers/problem", "handlers/request", "auth", "auth/career", "auth/memory", "auth/profile",
+			"auth/records", "metadata"},
 		third: []string{webLibrary, jsonLibrary}, http: true,
 	},
 	"handlers/sentinel": {
@@ -170,8 +187,9 @@ var rules = map[string]rule{
 	},
 
 	// Test kits: no rule above names them, so only test files import them.
-	"internal/testkit":   {own: []string{"internal/audit"}},
-	"internal/redistest": {third: []string{redisLibrary, fakeRedis}},
+	"internal/mail/mailtest": {third: []string{smtpLibrary, loginLibrary}},
+	"internal/testkit":       {own: []string{"internal/audit"}},
+	"internal/redistest":     {third: []string{redisLibrary, fakeRedis}},
 	"metadata/storetest": { // writes the users that entries belong to as auth/redisstore would
 		own:   []string{"metadata", "internal/audit", "internal/keyspace"},
 		third: []string{redisLibrary, diffLibrary, checkLibrary, orderLibrary},

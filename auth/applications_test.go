@@ -101,7 +101,7 @@ func TestApplicationsAreFoundByNumber(t *testing.T) {
 	}
 	s.update("acme", "own", auth.ClientChange{Disabled: &yes})
 	find("acme", own.Number, "")
-	s.clock.pass(auth.Recency)
+	s.clock.Advance(auth.Recency)
 	_, err := other.registry.Application(ctx, "acme", own.Number)
 	s.wantError("a disabled client", err, auth.NotFound, "")
 	s.update("acme", "own", auth.ClientChange{Disabled: &no})
@@ -160,11 +160,11 @@ func TestDirectoryHasTheListedClients(t *testing.T) {
 	if got := directory(other, "acme"); len(got) != 3 {
 		t.Errorf("another instance has %q at once", got)
 	}
-	s.clock.pass(auth.DirectoryRecency - time.Second)
+	s.clock.Advance(auth.DirectoryRecency - time.Second)
 	if got := directory(other, "acme"); len(got) != 3 {
 		t.Errorf("another instance has %q after a while", got)
 	}
-	s.clock.pass(time.Second)
+	s.clock.Advance(time.Second)
 	if got := directory(other, "acme"); !slices.Equal(got, []string{"ape"}) {
 		t.Errorf("another instance has %q in the end", got)
 	}
@@ -221,7 +221,7 @@ func TestDirectoryIsReadOnceForAllWhoAsk(t *testing.T) {
 	}
 
 	// What is under way when there is a change is not for those who ask afterwards.
-	s.clock.pass(auth.DirectoryRecency)
+	s.clock.Advance(auth.DirectoryRecency)
 	go ask(t.Context())
 	<-store.begun
 	s.registry.Forget()

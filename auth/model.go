@@ -44,9 +44,16 @@ type User struct {
 	// Orgs are the organisations the user belongs to, at least one; the first is the home organisation.
 	Orgs []string `json:"orgs"`
 	// Left are organisations the user was in: what is kept about him there is being erased, or has been.
-	Left     []string       `json:"left,omitempty"`
-	Disabled bool           `json:"disabled,omitempty"`
-	Profile  claims.Profile `json:"profile,omitzero"`
+	Left      []string       `json:"left,omitempty"`
+	Disabled  bool           `json:"disabled,omitempty"`
+	Profile   claims.Profile `json:"profile,omitzero"`
+	Biography Biography      `json:"biography,omitzero"`
+	// PendingEmail is an address still to be confirmed, nil for none.
+	PendingEmail *PendingEmail `json:"pending_email,omitempty"`
+	// EmailProof is the Hash that the address was confirmed by, "" for none, so that confirming can be repeated.
+	EmailProof string `json:"email_proof,omitempty"`
+	// EmailsBefore are verified addresses that confirming took from the user, until they have been told.
+	EmailsBefore []string `json:"emails_before,omitempty"`
 	// Role is what the user may do in the console, in his home organisation or, with RoleAdmin, in all of them; "" for nothing.
 	Role Role `json:"role,omitempty"`
 	// MustChangePassword: the password was chosen by somebody else and is good for nothing but choosing another one (row L-13).

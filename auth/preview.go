@@ -44,9 +44,6 @@ func (i *Issuer) Preview(ctx context.Context, client *Client, org, user string) 
 	}, nil
 }
 
-// ClaimPlaces are the places metadata claims can appear in.
-func ClaimPlaces() []string { return slices.Clone(claimPlaces) }
-
 // Sees reports whether the client sees metadata claims of a key at all.
 func (c *Client) Sees(key string) bool {
 	return c.ClaimKeys == nil || slices.Contains(c.ClaimKeys, key)

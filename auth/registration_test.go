@@ -45,7 +45,7 @@ func (s *services) everybody() []auth.User {
 // login has a user log in at another instance.
 func (s *services) login(name, password string) error {
 	a := auth.Authenticator{
-		Users: s.store, Hasher: s.users.Hasher, Limiter: s.store, Limits: auth.DefaultLoginLimits, Registry: s.registry, Now: s.clock.time,
+		Users: s.store, Hasher: s.users.Hasher, Limiter: s.store, Limits: auth.DefaultLoginLimits, Registry: s.registry, Now: s.clock.Now,
 	}
 	_, err := a.Authenticate(s.t.Context(), auth.Login{
 		Username: name, Password: password, Org: "acme", Client: &auth.Client{Org: "acme"}, Address: "elsewhere",
@@ -62,7 +62,7 @@ func TestRegister(t *testing.T) {
 		s.must(err)
 		want := auth.User{
 			ID: user.ID, Username: "jane", Email: "jane@example.com", Orgs: []string{"acme"}, Version: 1,
-			Profile: claims.Profile{GivenName: "Given", FamilyName: "Family"}, CreatedAt: s.clock.time(), UpdatedAt: s.clock.time(),
+			Profile: claims.Profile{GivenName: "Given", FamilyName: "Family"}, CreatedAt: s.clock.Now(), UpdatedAt: s.clock.Now(),
 		}
 		if diff := cmp.Diff(want, user); diff != "" {
 			t.Errorf("the user differs:\n%s", diff)
@@ -76,7 +76,7 @@ func TestRegister(t *testing.T) {
 			t.Errorf("the stored password: match %t, upgrade %t", ok, upgrade)
 		}
 		e := audit.Event{Action: "user.register", Actor: "client:app", Org: "acme", Target: "user:" + user.ID, Outcome: audit.Success}
-		if diff := cmp.Diff(e, s.log.last()); diff != "" {
+		if diff := cmp.Diff(e, s.log.Last()); diff != "" {
 			t.Errorf("the event differs:\n%s", diff)
 		}
 		s.must(s.login("jane", registrationPassword))
@@ -123,7 +123,7 @@ func TestRegistrationIsRefused(t *testing.T) {
 		if user.ID != "" || user.Username != "" {
 			t.Errorf("%s: the user %+v beside an error", what, user)
 		}
-		if e := s.log.last(); e.Action != "user.register" || e.Outcome != audit.Denied || e.Actor != "client:app" || e.Target != "" {
+		if e := s.log.Last(); e.Action != "user.register" || e.Outcome != audit.Denied || e.Actor != "client:app" || e.Target != "" {
 			t.Errorf("%s: event %+v", what, e)
 		}
 	}
@@ -246,12 +246,12 @@ func TestRegistrationCanBeRepeated(t *testing.T) {
 	}
 	made, err = s.users.Register(ctx, app, registration("john"))
 	s.must(err)
-	s.clock.pass(10*time.Minute - time.Second)
+	s.clock.Advance(10*time.Minute - time.Second)
 	user, err = s.users.Register(ctx, app, registration("john"))
 	if err != nil || user.ID != made.ID {
 		t.Errorf("just before the end: %v", err)
 	}
-	s.clock.pass(time.Second)
+	s.clock.Advance(time.Second)
 	_, err = s.users.Register(ctx, app, registration("john"))
 	s.wantError("ten minutes later", err, auth.Conflict, "username")
 
@@ -455,7 +455,7 @@ func TestRecentUsers(t *testing.T) {
 	s.must(err)
 	want("where it was changed", s, jane, "", "me", "joan")
 	want("elsewhere at once", other, jane, "", "me", "jane")
-	s.clock.pass(auth.Recency)
+	s.clock.Advance(auth.Recency)
 	want("elsewhere in the end", other, jane, "", "me", "joan")
 	s.must(s.users.Delete(ctx, auth.System(), "acme", "jane-id", nil))
 	want("after the end", s, jane, "", "me", "")

@@ -2,43 +2,21 @@ package auth_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/redisstore"
-	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
 	"github.com/claimsmith/claimsmith/internal/redistest"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 )
-
-// events keeps what was recorded.
-type events struct {
-	mu  sync.Mutex
-	all []audit.Event
-}
-
-func (l *events) Record(_ context.Context, e audit.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(l.all, e)
-}
-
-func (l *events) last() audit.Event {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.all) == 0 {
-		return audit.Event{}
-	}
-	return l.all[len(l.all)-1]
-}
 
 // nothing is an Eraser of what is not kept.
 type nothing struct{}
 
-func (nothing) EraseUser(context.Context, string, []string) error { return nil }
+func (nothing) EraseUser(context.Context, string, []string, bool) error { return nil }
 
 // services are those that manage users, organisations and clients, of one instance, with the organisations default and acme.
 type services struct {
@@ -48,30 +26,13 @@ type services struct {
 	users    *auth.Users
 	orgs     *auth.Orgs
 	clients  *auth.Clients
-	log      *events
-	clock    *testClock
-}
-
-type testClock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *testClock) time() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *testClock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+	log      *testkit.Trail
+	clock    *testkit.Clock
 }
 
 func newServices(t *testing.T, b redistest.Backend) *services {
 	t.Helper()
-	s := instanceOver(t, &durable.Runner{Client: b.Client}, &testClock{now: time.Now().UTC().Truncate(time.Second)})
+	s := instanceOver(t, &durable.Runner{Client: b.Client}, testkit.NewClock(time.Now().UTC().Truncate(time.Second)))
 	for _, slug := range []string{auth.DefaultOrg, "acme"} {
 		_, err := s.orgs.Create(t.Context(), auth.System(), slug, auth.OrgChange{})
 		s.must(err)
@@ -80,20 +41,20 @@ func newServices(t *testing.T, b redistest.Backend) *services {
 }
 
 // instanceOver is one more instance over the data a runner leads to.
-func instanceOver(t *testing.T, runner *durable.Runner, clock *testClock) *services {
+func instanceOver(t *testing.T, runner *durable.Runner, clock *testkit.Clock) *services {
 	t.Helper()
-	s := &services{t: t, store: redisstore.New(runner, keyspace.New(3)), log: &events{}, clock: clock}
-	s.registry = &auth.Registry{ClientStore: s.store, OrgStore: s.store, OriginStore: s.store, Now: clock.time}
-	callers := &auth.Callers{Tokens: s.store, Registry: s.registry, Audit: s.log, Now: clock.time}
+	s := &services{t: t, store: redisstore.New(runner, keyspace.New(3)), log: &testkit.Trail{}, clock: clock}
+	s.registry = &auth.Registry{ClientStore: s.store, OrgStore: s.store, OriginStore: s.store, Now: clock.Now}
+	callers := &auth.Callers{Tokens: s.store, Registry: s.registry, Audit: s.log, Now: clock.Now}
 	hasher, err := auth.NewHasher(auth.HashConfig{})
 	s.must(err)
 	s.users = &auth.Users{
 		Store: s.store, Registry: s.registry, Callers: callers, Hasher: hasher, Limiter: s.store, Eraser: nothing{}, Audit: s.log,
-		Now: clock.time,
+		Now: clock.Now, Issuer: "http://localhost:8080", EmailKeys: [][]byte{[]byte("a key of 32 bytes for test mails")},
 	}
-	s.orgs = &auth.Orgs{Store: s.store, Registry: s.registry, Callers: callers, Audit: s.log, Now: clock.time}
+	s.orgs = &auth.Orgs{Store: s.store, Registry: s.registry, Callers: callers, Audit: s.log, Now: clock.Now}
 	s.clients = &auth.Clients{
-		Store: s.store, Users: s.store, Registry: s.registry, Callers: callers, Issuer: "https://id.example", Audit: s.log, Now: clock.time,
+		Store: s.store, Users: s.store, Registry: s.registry, Callers: callers, Issuer: "https://id.example", Audit: s.log, Now: clock.Now,
 	}
 	return s
 }

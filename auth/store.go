@@ -52,6 +52,12 @@ type UserStore interface {
 	ReleaseHandle(ctx context.Context, h Handle, by Holder) error
 	// HandleOwner returns whom a handle leads to, "" if nobody. The record decides whether it still is the user's.
 	HandleOwner(ctx context.Context, h Handle) (string, error)
+	// NumberUser returns the number of a user, a new one if he has none yet: from 1, below 2^53 as long as fewer than 2^53 divided by the
+	// number of partitions were ever given in one, and never another user's, also when he is gone. It is NotFound for nobody, and for a
+	// user who is being deleted and has none.
+	NumberUser(ctx context.Context, id string) (uint64, error)
+	// NumberedUser returns the id of the user who has a number, "" for nobody.
+	NumberedUser(ctx context.Context, number uint64) (id string, err error)
 	// Users lists the users of an organisation in an order that never changes; next is "" at the end.
 	Users(ctx context.Context, org string, p Page) (users []User, next string, err error)
 }

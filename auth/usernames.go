@@ -150,6 +150,42 @@ func (s *Users) settleHandle(ctx context.Context, h Handle, by Holder) error {
 	return err
 }
 
+// write stores what old has become, with the handles that come and go. stored reports whether it did: an error after that may be a
+// Conflict, when somebody else was quicker, and user is then what it was before.
+func (s *Users) write(ctx context.Context, user, old *User, left []string) (stored bool, err error) {
+	claim := Holder{user.ID, newOperation()}
+	moving := append(without(user.Handles(), old.Handles()), without(old.Handles(), user.Handles())...)
+	if err := s.claimHandles(ctx, moving, claim); err != nil {
+		return false, err
+	}
+	user.Version, err = s.Store.PutUser(ctx, *user, nil, left, claim.Operation)
+	if err != nil {
+		if CodeOf(err) != Unavailable {
+			s.abandonHandles(ctx, moving, claim)
+		}
+		return false, err
+	}
+	s.changed()
+	err = s.settleHandles(ctx, user, moving, claim)
+	if CodeOf(err) == Conflict {
+		err = errors.Join(err, s.undo(ctx, user, old, moving, claim))
+	}
+	return true, err
+}
+
+// undo makes a user what he was before an operation that somebody else was quicker than, but for what ended with it.
+func (s *Users) undo(ctx context.Context, u, old *User, handles []Handle, by Holder) error {
+	before := *old
+	before.Version, before.Epoch, before.Orgs, before.Left, before.Role = u.Version, u.Epoch, u.Orgs, u.Left, u.Role
+	version, err := s.Store.PutUser(ctx, before, nil, nil, newOperation())
+	if err != nil {
+		return err
+	}
+	*u = before
+	u.Version = version
+	return s.settleHandles(ctx, u, handles, by)
+}
+
 // abandonHandles ends the hold of an operation that changed nothing: what the user had he keeps. What it leaves behind on the way is
 // taken over by whoever wants it next.
 func (s *Users) abandonHandles(ctx context.Context, handles []Handle, by Holder) {

@@ -12,8 +12,15 @@ import (
 
 // Eraser removes what other packages keep about a user. *metadata.Service is one.
 type Eraser interface {
-	// EraseUser removes all of it in the given organisations; removing what is gone already is no error.
-	EraseUser(ctx context.Context, user string, orgs []string) error
+	// EraseUser removes all of it in the given organisations, and where the user is to be gone as a whole what belongs to none of them too.
+	// Removing what is gone already is no error.
+	EraseUser(ctx context.Context, user string, orgs []string, whole bool) error
+}
+
+// Pictures is who keeps people's pictures. *profile.Service is one.
+type Pictures interface {
+	// WithdrawPicture removes a kept picture that the standard claim of a user to be stored has left, from him too.
+	WithdrawPicture(ctx context.Context, u *User) error
 }
 
 // Users manages users. Whoever operates a user's home organisation manages the person: name, password, existence. Operators of
@@ -25,10 +32,16 @@ type Users struct {
 	Hasher   *Hasher
 	Limiter  Limiter
 	Eraser   Eraser
+	// Pictures may be nil where none are kept.
+	Pictures Pictures
 	// Sessions may be nil where there are no browser sessions.
 	Sessions SessionEnder
 	Audit    audit.Log
 	Now      func() time.Time
+	// Issuer is the server's own address, below which kept pictures lie.
+	Issuer string
+	// EmailKeys authenticate what ConfirmEmail reads. The first writes, all of them read.
+	EmailKeys [][]byte
 
 	recent recent[string, *User] // by any name
 }
@@ -47,6 +60,8 @@ type NewUser struct {
 	Temporary bool
 	Disabled  bool
 	Profile   claims.Profile
+	// Biography is taken without its Picture, which is not here.
+	Biography Biography `json:",omitzero"`
 }
 
 // UserChange changes the fields that are not nil.
@@ -113,6 +128,11 @@ func (s *Users) lookup(ctx context.Context, name string) (User, error) {
 	if err != nil {
 		return User{}, errNotFound("user")
 	}
+	return s.called(ctx, h)
+}
+
+// called returns whom a handle leads to.
+func (s *Users) called(ctx context.Context, h Handle) (User, error) {
 	id, err := s.Store.HandleOwner(ctx, h)
 	if err != nil {
 		return User{}, err
@@ -137,13 +157,16 @@ func (s *Users) List(ctx context.Context, caller *Caller, orgName string, p Page
 }
 
 // unlessChanged makes a change that starts with reading the object. A caller who does not say which version he means does not care
-// that somebody else changed it in between, so then it is made again.
+// that somebody else changed it in between, so then it is made again. It is Busy where that happens time and again.
 func unlessChanged(want *uint64, change func() error) error {
 	const attempts = 8
 	for n := 1; ; n++ {
 		err := change()
-		if want != nil || n == attempts || CodeOf(err) != PreconditionFailed {
+		if want != nil || CodeOf(err) != PreconditionFailed {
 			return err
+		}
+		if n == attempts {
+			return &Error{Code: Busy, Detail: "others are changing this at once, try again", RetryAfter: time.Second, Err: err}
 		}
 	}
 }
@@ -252,7 +275,10 @@ func (s *Users) createdBefore(ctx context.Context, asked *User, n NewUser) (User
 
 func (s *Users) newUser(n NewUser, org string) (User, error) {
 	now := s.Now()
-	user := User{ID: n.ID, Orgs: []string{org}, Disabled: n.Disabled, Profile: n.Profile, CreatedAt: now, UpdatedAt: now}
+	user := User{
+		ID: n.ID, Orgs: []string{org}, Disabled: n.Disabled, Profile: n.Profile, Biography: n.Biography.clone(), CreatedAt: now, UpdatedAt: now,
+	}
+	user.Biography.Picture = ""
 	if n.ID == "" {
 		user.ID = NewUserID()
 	} else if !ValidUserID(n.ID) || reserved[n.ID] {
@@ -261,7 +287,7 @@ func (s *Users) newUser(n NewUser, org string) (User, error) {
 	if err := setNames(&user, &n.Username, &n.Email, &n.EmailVerified); err != nil {
 		return User{}, err
 	}
-	if err := checkProfile(&user.Profile); err != nil {
+	if err := s.checkPerson(&user); err != nil {
 		return User{}, err
 	}
 	if (n.Password != "" || n.PasswordHash != "") && len(user.Handles()) == 0 {
@@ -301,9 +327,12 @@ func (s *Users) update(ctx context.Context, caller *Caller, user User, want *uin
 	}
 	if c.Profile != nil {
 		c.Profile(&user.Profile)
-		if err := checkProfile(&user.Profile); err != nil {
+		if err := checkProfile(&user.Profile, s.Issuer); err != nil {
 			return old, err
 		}
+	}
+	if user.Email != old.Email || user.EmailVerified != old.EmailVerified {
+		user.PendingEmail, user.EmailProof, user.EmailsBefore = nil, "", nil // what was asked for before is no longer what counts
 	}
 	if c.Disabled != nil && *c.Disabled != user.Disabled {
 		user.Disabled = *c.Disabled
@@ -320,51 +349,31 @@ func (s *Users) update(ctx context.Context, caller *Caller, user User, want *uin
 	}
 	if back := without(user.Orgs, without(user.Orgs, old.Left)); len(back) > 0 {
 		// Should it have failed when he left. Nothing is written there before he is back.
-		if err := s.Eraser.EraseUser(ctx, user.ID, back); err != nil {
+		if err := s.Eraser.EraseUser(ctx, user.ID, back, false); err != nil {
 			return old, err
 		}
 	}
 	user.UpdatedAt = s.Now()
+	user.PendingEmail = user.Asked(user.UpdatedAt)
 	if err := s.noOneIsCalled(ctx, &user); err != nil {
 		return old, err
 	}
-	claim := Holder{user.ID, newOperation()}
-	moving := append(without(user.Handles(), old.Handles()), without(old.Handles(), user.Handles())...)
-	if err := s.claimHandles(ctx, moving, claim); err != nil {
-		return old, err
-	}
-	user.Version, err = s.Store.PutUser(ctx, user, nil, left, claim.Operation)
-	if err != nil {
-		if CodeOf(err) != Unavailable {
-			s.abandonHandles(ctx, moving, claim)
+	if s.Pictures != nil && user.Profile.Picture != old.Profile.Picture {
+		if err := s.Pictures.WithdrawPicture(ctx, &user); err != nil {
+			return old, err
 		}
-		return old, err
 	}
-	s.changed()
-	err = s.settleHandles(ctx, &user, moving, claim)
-	if CodeOf(err) == Conflict {
-		err = errors.Join(err, s.undo(ctx, &user, &old, moving, claim))
+	stored, err := s.write(ctx, &user, &old, left)
+	if !stored {
+		return old, err
 	}
 	if c.Disabled != nil || c.Orgs != nil { // whether or not this call is the one that ended them: it may be a repetition
 		err = errors.Join(err, s.endSessions(ctx, user.ID, user.Epoch))
 	}
 	if len(left) > 0 {
-		err = errors.Join(err, s.Eraser.EraseUser(ctx, user.ID, left))
+		err = errors.Join(err, s.Eraser.EraseUser(ctx, user.ID, left, false))
 	}
 	return user, err
-}
-
-// undo makes a user what he was before an operation that somebody else was quicker than, but for what ended with it.
-func (s *Users) undo(ctx context.Context, u, old *User, handles []Handle, by Holder) error {
-	before := *old
-	before.Version, before.Epoch, before.Orgs, before.Left, before.Role = u.Version, u.Epoch, u.Orgs, u.Left, u.Role
-	version, err := s.Store.PutUser(ctx, before, nil, nil, newOperation())
-	if err != nil {
-		return err
-	}
-	*u = before
-	u.Version = version
-	return s.settleHandles(ctx, u, handles, by)
 }
 
 func (s *Users) setOrgs(ctx context.Context, caller *Caller, u *User, orgs *[]string) (left []string, err error) {
@@ -446,7 +455,7 @@ func (s *Users) delete(ctx context.Context, caller *Caller, org, name string, wa
 	if err := s.endSessions(ctx, user.ID, user.Epoch+1); err != nil {
 		return user.ID, err
 	}
-	if err := s.Eraser.EraseUser(ctx, user.ID, slices.Concat(user.Orgs, user.Left)); err != nil {
+	if err := s.Eraser.EraseUser(ctx, user.ID, slices.Concat(user.Orgs, user.Left), true); err != nil {
 		return user.ID, err
 	}
 	// The handle he was named by goes last, or the deletion could not be repeated.

@@ -57,6 +57,18 @@ func (s *Server) check(f *faults) {
 	s.Tokens.check(f)
 	s.Sessions.check(f)
 	s.Passwords.check(f)
+	s.Mail.check(f)
+	checkFiles(f, s.Files)
+}
+
+func checkFiles(f *faults, place string) {
+	scheme, rest, isURL := strings.Cut(place, "://")
+	if !isURL {
+		return
+	}
+	if u, err := url.Parse(place); err != nil || scheme != "s3" || u.Host == "" || u.User != nil || u.Path != "" || u.Fragment != "" {
+		f.add("files", "%q is neither a directory nor s3://BUCKET", scheme+"://"+strings.SplitN(rest, "?", 2)[0])
+	}
 }
 
 func (b *Bootstrap) check(f *faults) {

@@ -67,6 +67,8 @@ type Server struct {
 	Logout    Logout    `embed:"" prefix:"logout-" group:"Sessions"`
 	Passwords Passwords `embed:"" prefix:"password-" group:"Passwords"`
 	Limits    Limits    `embed:"" group:"Limits"`
+	Mail      Mail      `embed:"" group:"Mail"`
+	Files     string    `group:"Files" placeholder:"PLACE" help:"Where files of people are kept: a directory, or s3://BUCKET with the query of gocloud.dev/blob/s3blob (region, endpoint, use_path_style), whose credentials are those of the AWS SDK. All servers need the same place. Default: /var/lib/claimsmith/files, or no files where that cannot be made. In dev: in memory, or with --redis-addr in the cache directory of the user."`
 	Audit     Audit     `embed:"" prefix:"audit-" group:"Audit"`
 	Dialects  Dialects  `group:"Dialects" default:"iblai,sentinel,zitadel" placeholder:"NAME,..." help:"Which other systems' clients are served beside the own API: iblai, sentinel, zitadel, or none."`
 	Log       Log       `embed:"" prefix:"log-" group:"Log"`

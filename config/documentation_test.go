@@ -44,6 +44,7 @@ each fault, and exits with a status other than 0. ` + "`serve`" + ` refuses:
 - a key-encryption key that is missing, not of 32 bytes, or not random: zeros, repeated or counted bytes, text;
 - a Redis password shorter than 16 bytes, and none at all unless Redis is on loopback;
 - TLS to Redis without verification: there is no setting for it;
+- mail without encryption to anything but loopback, or with a password;
 - a Redis topology left to guesswork;
 - lifetimes that are zero, negative, not in whole seconds, or outside the bounds below;
 - password hashes below the least cost that OWASP recommends for Argon2id;

@@ -58,6 +58,15 @@ func Loopback() Networks {
 	return Networks{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }
 
+// Mail says how mail is sent: confirmations of e-mail addresses. Without a server there is none, and nobody can change his address.
+type Mail struct {
+	SMTPAddr     string `name:"smtp-addr" placeholder:"HOST:PORT" help:"Mail server to send mail through. Default: no mail is sent, and users cannot change their e-mail addresses; dev prints mails."`
+	SMTPUsername string `name:"smtp-username" placeholder:"NAME" help:"Name to log in to the mail server by. Default: no login."`
+	SMTPPassword Secret `name:"smtp-password" placeholder:"PASSWORD" help:"Password to log in to the mail server by."`
+	SMTPTLS      string `name:"smtp-tls" default:"starttls" oneof:"starttls, tls, none" help:"Encryption: starttls (port 587) or tls from the first byte (port 465), each with the certificate verified, or none, on loopback only and without a password."`
+	MailFrom     string `name:"mail-from" placeholder:"ADDRESS" help:"Address mails come from, like no-reply@example.com."`
+}
+
 // Passwords are the cost of an Argon2id password hash and the limit of what all hashes under way may use together.
 type Passwords struct {
 	Argon2Memory      int `name:"argon2-memory" default:"19456" range:"19456..4194304" help:"Memory of one hash in KiB."`

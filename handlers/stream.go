@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/claimsmith/claimsmith/handlers/problem"
 )
 
 // Stream is a request that is read, or answered, piece by piece for as long as both sides get on: what bounds other requests as a whole
@@ -22,6 +24,8 @@ type Stream struct {
 	maxBody    int64
 	// step bounds a piece of work, idle the wait for the client, patience all of what is Patient.
 	step, idle, patience time.Duration
+	// until is when no piece is waited for any more, zero for streams that may go on for ever.
+	until time.Time
 
 	mu          sync.Mutex
 	interrupted bool
@@ -59,17 +63,21 @@ func Streaming(handler func(echo.Context, *Stream) error) echo.HandlerFunc {
 			s.Receiving()
 		}
 		err := handler(c, s)
-		leave(c)
+		s.leave(c, whole.body)
 		return err
 	}
 }
 
-// leave passes over what the handler has not read of a body, or gives up the connection: where the server finds the end of a body itself,
-// after a handler with full duplex, it cannot read another request.
-func leave(c echo.Context) {
+// leave passes over what the handler has not read of a body, all of which has to come within the time of one piece, or gives up the
+// connection: where the server finds the end of a body itself, after a handler with full duplex, it cannot read another request.
+func (s *Stream) leave(c echo.Context, body io.Reader) {
 	const most = 256 << 10 // as net/http after any other request
-	if r := c.Request(); r.ContentLength >= 0 && r.ContentLength <= most {
-		if _, err := io.Copy(io.Discard, r.Body); err == nil {
+	if length := c.Request().ContentLength; length == 0 {
+		return
+	} else if length > 0 && length <= most {
+		s.Receiving()
+		if _, err := io.Copy(io.Discard, body); err == nil {
+			s.Received()
 			return
 		}
 	}
@@ -116,4 +124,85 @@ func (s *Stream) Flush() error {
 func (s *Stream) sending() { _ = s.connection.SetWriteDeadline(s.idleUntil()) }
 
 // idleUntil is in real time, which connections go by.
-func (s *Stream) idleUntil() time.Time { return time.Now().Add(s.idle) } //nolint:forbidigo // see above
+func (s *Stream) idleUntil() time.Time {
+	end := time.Now().Add(s.idle) //nolint:forbidigo // see above
+	if !s.until.IsZero() && s.until.Before(end) {
+		return s.until
+	}
+	return end
+}
+
+// slowest is how many bytes a second a client has to send or take of a file.
+const slowest = 32 << 10
+
+// timeFor is how long a file of so many bytes may be on its way.
+func (s *Stream) timeFor(size int64) time.Duration {
+	return s.idle + time.Duration(size/slowest)*time.Second
+}
+
+// endIn bounds all of a stream.
+func (s *Stream) endIn(d time.Duration) { s.until = time.Now().Add(d) } //nolint:forbidigo // as in idleUntil
+
+// transfers are the streams of one kind that carry files, and take long. They are bounded in number, for each server: all of them, and
+// those of one caller.
+type transfers struct {
+	most, ofOne int
+
+	mu       sync.Mutex
+	underWay map[transfer]int
+}
+
+// transfer is whose stream it is, with caller "" for everybody's.
+type transfer struct {
+	server *Server
+	caller string
+}
+
+// of is Streaming for who has not too many transfers under way.
+func (t *transfers) of(caller string, handler func(echo.Context, *Stream) error) echo.HandlerFunc {
+	stream := Streaming(handler)
+	return func(c echo.Context) error {
+		var server *Server
+		if whole, ok := c.Request().Context().Value(unboundedKey{}).(*unbounded); ok {
+			server = whole.server
+		}
+		if err := t.begin(server, caller); err != nil {
+			return err
+		}
+		defer t.end(server, caller)
+		return stream(c)
+	}
+}
+
+func (t *transfers) begin(server *Server, caller string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all, own := transfer{server: server}, transfer{server, caller}
+	switch {
+	case t.underWay[own] >= t.ofOne:
+		return tooMany(problem.Throttled)
+	case t.underWay[all] >= t.most:
+		return tooMany(problem.Busy)
+	case t.underWay == nil:
+		t.underWay = map[transfer]int{}
+	}
+	t.underWay[all]++
+	t.underWay[own]++
+	return nil
+}
+
+func (t *transfers) end(server *Server, caller string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, one := range []transfer{{server: server}, {server, caller}} {
+		if t.underWay[one]--; t.underWay[one] == 0 {
+			delete(t.underWay, one)
+		}
+	}
+}
+
+func tooMany(code problem.Code) error {
+	p := problem.New(code, "too many files are under way; wait for them to end")
+	p.RetryAfter = 5 * time.Second
+	return p
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/claimsmith/claimsmith/internal/audit"
 )
@@ -112,7 +113,7 @@ func (s *Service) read(ctx context.Context, c Caller, t Target, do func(Owner) e
 	o, err = s.self(ctx, c, o, t.User)
 	if err != nil {
 		if errors.Is(err, ErrUserNotFound) {
-			s.record(ctx, c, "metadata.read", o.Org, userRef(t.User), audit.Denied, NotFound)
+			s.record(ctx, c, "metadata.read", o.Org, userRef(t.User, err), audit.Denied, NotFound)
 		}
 		return err
 	}
@@ -139,7 +140,7 @@ func (s *Service) write(ctx context.Context, c Caller, t Target, w write, do fun
 		}
 	case c.MayWrite(o.Org):
 		o, err = s.anyUser(ctx, c, o, t.User, func(o Owner) error { return do(o, false) })
-		about = userRef(cmp.Or(o.User, t.User))
+		about = userRef(cmp.Or(o.User, t.User), err)
 	default:
 		if o, err = s.self(ctx, c, o, t.User); err == nil && w.operators {
 			err = &Error{Code: Forbidden, Detail: "only an operator changes this"}
@@ -148,7 +149,7 @@ func (s *Service) write(ctx context.Context, c Caller, t Target, w write, do fun
 		} else if errors.Is(err, ErrUserNotFound) && c.MayRead(o.Org) {
 			err = errOnlyReads
 		}
-		about = userRef(cmp.Or(o.User, t.User))
+		about = userRef(cmp.Or(o.User, t.User), err)
 	}
 	if err != nil || !w.dryRun {
 		s.recordWrite(ctx, c, cmp.Or(w.action, "metadata.write"), o.Org, about, err)
@@ -254,9 +255,13 @@ func (s *Service) record(ctx context.Context, c Caller, action, org, target, out
 	s.Audit.Record(ctx, audit.Event{Action: action, Actor: c.Ref(), Org: org, Target: target, Outcome: outcome, Reason: string(reason)})
 }
 
-// userRef names a user for the record, if that is an id: any other text somebody chose may be anything.
-func userRef(user string) string {
-	if !isUserID(user) {
+// secrets is what every secret begins with that this service hands out. Some of them have the grammar of an id.
+const secrets = "cs_"
+
+// userRef names a user for the record, if that is an id: any other text somebody chose may be anything. err is what has become of the
+// request: of one that failed, what looks like a secret is taken for one in the wrong place.
+func userRef(user string, err error) string {
+	if !isUserID(user) || err != nil && strings.HasPrefix(user, secrets) {
 		return ""
 	}
 	return "user:" + user

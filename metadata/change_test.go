@@ -12,6 +12,7 @@ import (
 
 	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/metadata"
+	"github.com/claimsmith/claimsmith/metadata/storetest"
 )
 
 func TestAChangeIsMadeCanonical(t *testing.T) {
@@ -173,6 +174,39 @@ func TestWritesAndRefusalsAreRecorded(t *testing.T) {
 	}
 }
 
+// A secret that somebody puts where a user is named has the grammar of an id, and is not recorded. Whose id looks like one is named where
+// he was changed.
+func TestSecretsAreNotRecorded(t *testing.T) {
+	f := newFixture(t)
+	f.seed(t)
+	ctx := t.Context()
+	const secret = "cs_at_x4Zk0o8N1m-3fJ7qBv2wY5uRt9LcDhAeGiKsPzXnQo_"
+	for _, by := range []*caller{operator, reader, john, powerless} {
+		_, read := f.Get(ctx, by, target(secret))
+		_, written := f.Apply(ctx, by, target(secret), metadata.Change{Set: []metadata.Put{put("a", `1`)}}, none)
+		_, _, joined := f.SetGroups(ctx, by, target(secret), nil, none)
+		if read == nil || written == nil || joined == nil {
+			t.Errorf("%s: %v, %v, %v", by.ref, read, written, joined)
+		}
+	}
+	all := f.events.take()
+	if len(all) == 0 {
+		t.Error("nothing was recorded")
+	}
+	for _, e := range all {
+		if strings.Contains(fmt.Sprint(e), secret) {
+			t.Errorf("%+v", e)
+		}
+	}
+	f.users.New(t, storetest.User{ID: secret, Orgs: []string{"default"}})
+	if _, err := f.Apply(ctx, operator, target(secret), metadata.Change{Set: []metadata.Put{put("a", `1`)}}, none); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.events.take(); len(got) != 1 || got[0].Target != "user:"+secret {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestProfileClaimsOfUserAndApplication(t *testing.T) {
 	f := newFixture(t)
 	set := func(app string, puts ...metadata.Put) {
@@ -208,7 +242,7 @@ func TestProfileClaimsOfUserAndApplication(t *testing.T) {
 		}
 	}
 	f.users.Leave(t, "u-jane", "default")
-	if err := f.EraseUser(t.Context(), "u-jane", []string{"default"}); err != nil {
+	if err := f.EraseUser(t.Context(), "u-jane", []string{"default"}, false); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.claims(t, "default", "u-jane", "portal"); len(got) != 0 {
@@ -227,7 +261,7 @@ func TestStoreFailuresAreUnavailable(t *testing.T) {
 	_, read := f.ProfileClaims(t.Context(), "default", "u-jane", "")
 	_, _, _, _, claimsErr := read()
 	for call, err := range map[string]error{
-		"Get": getErr, "GetEntry": entryErr, "Apply": applyErr, "ProfileClaims": claimsErr, "EraseUser": f.EraseUser(t.Context(), "u-jane", []string{"default"}),
+		"Get": getErr, "GetEntry": entryErr, "Apply": applyErr, "ProfileClaims": claimsErr, "EraseUser": f.EraseUser(t.Context(), "u-jane", []string{"default"}, false),
 	} {
 		if codeOf(err) != metadata.Unavailable {
 			t.Errorf("%s: %v", call, err)

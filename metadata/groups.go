@@ -392,7 +392,7 @@ func (s *Service) regroup(ctx context.Context, c Caller, t Target, action string
 		if c.MayWrite(org) { // or else apply says what is to be said
 			would, revision, err := s.regrouped(ctx, c, t, to)
 			if err != nil {
-				s.recordWrite(ctx, c, action, org, userRef(t.User), err)
+				s.recordWrite(ctx, c, action, org, userRef(t.User, err), err)
 				return nil, 0, err
 			}
 			if w.groups = &would; !given {

@@ -101,8 +101,8 @@ func (s *Service) Apply(ctx context.Context, c Caller, t Target, change Change, 
 }
 
 // EraseUser removes all metadata of a user in these organisations, see Store.Erase. The caller has ended the user or the
-// memberships before, and records the event.
-func (s *Service) EraseUser(ctx context.Context, user string, orgs []string) error {
+// memberships before, and records the event. There is no metadata outside of organisations.
+func (s *Service) EraseUser(ctx context.Context, user string, orgs []string, _ bool) error {
 	return s.Store.Erase(ctx, user, orgs)
 }
 

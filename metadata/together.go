@@ -277,7 +277,7 @@ func (p *part) undo(ctx context.Context) error {
 	if isCode(err, PreconditionFailed) || errors.Is(err, ErrUserNotFound) {
 		return nil
 	}
-	p.service.recordWrite(ctx, p.caller, actionUndo, p.owner.Org, userRef(p.owner.User), err)
+	p.service.recordWrite(ctx, p.caller, actionUndo, p.owner.Org, userRef(p.owner.User, err), err)
 	return err
 }
 

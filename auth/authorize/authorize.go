@@ -4,6 +4,7 @@
 package authorize
 
 import (
+	"slices"
 	"time"
 
 	"github.com/claimsmith/claimsmith/auth"
@@ -16,9 +17,12 @@ import (
 
 // The pages of the product itself that a Flow can lead to instead of a client, by their paths.
 const (
-	PageAccount     = "account"             // the user's own account
-	PagePreferences = "account/preferences" // what he may say about himself
-	PageDevice      = "device"              // letting a device in
+	PageAccount     = "account"                // the user's own account
+	PagePreferences = "account/preferences"    // what he may say about himself, as his organisation lays down
+	PageProfile     = "account/profile"        // his profile
+	PageCareer      = "account/profile/career" // what he learned and where he worked
+	PageMemory      = "account/profile/memory" // what assistants remember of him
+	PageDevice      = "device"                 // letting a device in
 )
 
 // Flow is a valid request on its way.
@@ -56,8 +60,11 @@ type Flow struct {
 	Primary *auth.Subject `json:"primary,omitempty"`
 }
 
+// accountPages are the pages of a user's account.
+var accountPages = []string{PageAccount, PagePreferences, PageProfile, PageCareer, PageMemory}
+
 // toAccount reports whether the flow leads to a page of its user's account.
-func (f *Flow) toAccount() bool { return f.Page == PageAccount || f.Page == PagePreferences }
+func (f *Flow) toAccount() bool { return slices.Contains(accountPages, f.Page) }
 
 // StepKind is what a browser has to do next.
 type StepKind string
@@ -76,7 +83,7 @@ const (
 )
 
 // Step is what a browser has to do next, with what the page needs to say. The steps of PageDevice end with StepConsent, those of
-// PageAccount and PagePreferences with StepPage.
+// a page of the account with StepPage.
 type Step struct {
 	Kind   StepKind
 	Answer *Answer

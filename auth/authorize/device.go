@@ -99,10 +99,11 @@ func canonicalUserCode(typed string) string {
 // BeginPage starts a flow towards one of the product's own pages. userCode is for PageDevice, and checked there.
 func (s *Service) BeginPage(ctx context.Context, page, userCode, browser, address string) (*Flow, error) {
 	f := s.begin(browser)
-	switch f.Page = page; page {
-	case PageAccount, PagePreferences:
+	f.Page = page
+	switch {
+	case f.toAccount():
 		return f, nil
-	case PageDevice:
+	case page == PageDevice:
 		err := s.findDevice(ctx, f, userCode, address)
 		s.record(ctx, actionUserCode, nil, "", f.Client, err)
 		if err != nil {

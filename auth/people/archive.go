@@ -17,9 +17,10 @@ import (
 )
 
 // Archive writes everything held about a user as a ZIP of JSON files: the record, how he logs in, his sessions and consents, and, for every
-// organisation the caller may see him in, his metadata with its history, his groups, and the audit events about him. Secrets are not
-// in it. The caller is the user himself, who is told nothing he may not read, or may manage him. It fails with Throttled where the user
-// asks too often and with Busy where others are being written. Where it fails, w has no complete archive.
+// organisation the caller may see him in, his metadata with its history, his groups, his career, what assistants remember of him, and the
+// audit events about him; and his picture and the files of his résumés beside them. Secrets are not in it. The caller is the user himself,
+// who is told nothing he may not read, or may manage him. It fails with Throttled where the user asks too often and with Busy where others
+// are being written. Where it fails, w has no complete archive.
 func (s *Service) Archive(ctx context.Context, caller *auth.Caller, org, name string, w io.Writer) error {
 	user, self, err := s.subject(ctx, caller, org, name)
 	if err == nil {
@@ -73,17 +74,24 @@ type archive struct {
 	zip    *zip.Writer
 }
 
-func (a *archive) write(ctx context.Context) error {
+func (a *archive) write(ctx context.Context) (err error) {
 	sees := a.orgs()
 	record := userFile{
-		ID: a.user.ID, Username: a.user.Username, Email: a.user.Email, EmailVerified: a.user.EmailVerified, Organisations: sees,
+		ID: a.user.ID, Username: a.user.Username, Email: a.user.Email, EmailVerified: a.user.EmailVerified,
+		EmailsBefore: a.user.EmailsBefore, Organisations: sees,
 		Disabled: a.user.Disabled, PasswordTemporary: a.user.MustChangePassword, Role: a.user.Role, Profile: auth.StandardProfile(a.user),
-		CreatedAt: a.user.CreatedAt, UpdatedAt: a.user.UpdatedAt,
+		Biography: a.user.Biography, CreatedAt: a.user.CreatedAt, UpdatedAt: a.user.UpdatedAt,
+	}
+	if record.Number, err = a.Users.Number(ctx, a.user.ID); err != nil {
+		return err
+	}
+	if asked := a.user.Asked(a.Now()); asked != nil {
+		record.PendingEmail = &pendingFile{asked.Address, asked.Until}
 	}
 	if err := a.file("user.json", record); err != nil {
 		return err
 	}
-	if err := errors.Join(a.sessions(ctx), a.factors(ctx), a.consents(ctx)); err != nil {
+	if err := errors.Join(a.picture(ctx), a.sessions(ctx), a.factors(ctx), a.consents(ctx)); err != nil {
 		return err
 	}
 	for _, org := range sees {
@@ -111,17 +119,27 @@ func (a *archive) sees(org string) bool {
 
 // userFile is user.json.
 type userFile struct {
-	ID                string    `json:"id"`
-	Username          string    `json:"username,omitempty"`
-	Email             string    `json:"email,omitempty"`
-	EmailVerified     bool      `json:"email_verified"`
-	Organisations     []string  `json:"organisations"`
-	Disabled          bool      `json:"disabled"`
-	PasswordTemporary bool      `json:"password_temporary"`
-	Role              auth.Role `json:"role,omitempty"`
-	Profile           any       `json:"profile"`
-	CreatedAt         time.Time `json:"created_at"`
-	UpdatedAt         time.Time `json:"updated_at"`
+	ID                string         `json:"id"`
+	Number            uint64         `json:"number"`
+	Username          string         `json:"username,omitempty"`
+	Email             string         `json:"email,omitempty"`
+	EmailVerified     bool           `json:"email_verified"`
+	PendingEmail      *pendingFile   `json:"pending_email,omitempty"`
+	EmailsBefore      []string       `json:"emails_before,omitempty"`
+	Organisations     []string       `json:"organisations"`
+	Disabled          bool           `json:"disabled"`
+	PasswordTemporary bool           `json:"password_temporary"`
+	Role              auth.Role      `json:"role,omitempty"`
+	Profile           any            `json:"profile"`
+	Biography         auth.Biography `json:"biography"`
+	CreatedAt         time.Time      `json:"created_at"`
+	UpdatedAt         time.Time      `json:"updated_at"`
+}
+
+// pendingFile is an address he has asked for and not confirmed.
+type pendingFile struct {
+	Address string    `json:"address"`
+	Until   time.Time `json:"until"`
 }
 
 type sessionFile struct {
@@ -243,7 +261,7 @@ func (a *archive) organisation(ctx context.Context, org string) error {
 			return err
 		}
 	}
-	return a.events(ctx, org)
+	return errors.Join(a.career(ctx, org), a.resume(ctx, org), a.memory(ctx, org), a.events(ctx, org))
 }
 
 type groupFile struct {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/profile"
 	"github.com/claimsmith/claimsmith/metadata"
 )
 
@@ -78,6 +79,9 @@ func (s *Service) exportPage(
 	page := make([]Exported, len(people))
 	for n, p := range people {
 		page[n].Person = p
+		if s.Profile.PictureURL(&p.User, profile.PictureSizes[0]) != "" {
+			page[n].Profile.Picture = "" // that of the picture kept here, which is not exported
+		}
 		if p.Document != nil {
 			page[n].Groups = slugs(groups, p.Document)
 		}

@@ -7,7 +7,10 @@ import (
 	"time"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/career"
 	"github.com/claimsmith/claimsmith/auth/factor"
+	"github.com/claimsmith/claimsmith/auth/memory"
+	"github.com/claimsmith/claimsmith/auth/profile"
 	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/metadata"
@@ -21,6 +24,9 @@ type Service struct {
 	Factors  *factor.Service
 	Consents auth.ConsentStore
 	Trail    *auth.Trail
+	Profile  *profile.Service
+	Career   *career.Service
+	Memory   *memory.Service
 	// Limiter bounds how often a user takes what is held about him.
 	Limiter auth.Limiter
 	Audit   audit.Log

@@ -42,7 +42,7 @@ var limit = []auth.Bucket{
 }
 
 // flows has every method of the store.
-var flows = slices.Concat(recordFlows, sessionFlows, smallFlows, numberFlows)
+var flows = slices.Concat(recordFlows, sessionFlows, smallFlows, numberFlows, numberedFlows)
 
 var recordFlows = []flow{
 	{

@@ -82,7 +82,7 @@ var ephemeral = map[*regexp.Regexp]time.Duration{
 	regexp.MustCompile(`^rate:cs:\{\d+\}:l:\w+`): 10 * time.Minute,
 }
 
-var lasting = regexp.MustCompile(`^cs:(meta$|\{\d+\}:(u|h|uo|uh|o|os|c|co|t|to|keys|numbers)(:|$))`)
+var lasting = regexp.MustCompile(`^cs:(meta$|\{\d+\}:(u|h|uo|uh|o|os|c|co|t|to|keys|numbers|un)(:|$))`)
 
 // wantTTLs checks that exactly the ephemeral keys have a life, and that no key is of an unknown kind. It notes the kinds it saw.
 func wantTTLs(t *testing.T, b redistest.Backend, step string, seen map[*regexp.Regexp]bool) {
@@ -152,6 +152,7 @@ func TestEveryEphemeralKeyEnds(t *testing.T) {
 				return nil
 			}},
 			{"upgrade", func() error { return s.UpgradePassword(t.Context(), "jane", "hash", "better") }},
+			{"number", func() error { _, err := s.NumberUser(t.Context(), "jane"); return err }},
 			{"update", func() error { _, err := s.PutUser(t.Context(), w.user, nil, nil, "update"); return err }},
 		} {
 			if err := step.run(); err != nil {
@@ -257,6 +258,9 @@ func TestDeletionLeavesOnlyTheTombstone(t *testing.T) {
 		if err := b.Client.HSet(t.Context(), space.User("jane"), "fac", "factors").Err(); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := s.NumberUser(t.Context(), "jane"); err != nil {
+			t.Fatal(err)
+		}
 		if err := s.BeginDelete(t.Context(), w.user); err != nil {
 			t.Fatal(err)
 		}
@@ -265,7 +269,7 @@ func TestDeletionLeavesOnlyTheTombstone(t *testing.T) {
 			t.Fatal(err)
 		}
 		slices.Sort(fields)
-		if diff := cmp.Diff([]string{"ep", "op", "rec", "st", "v"}, fields); diff != "" {
+		if diff := cmp.Diff([]string{"ep", "no", "op", "rec", "st", "v"}, fields); diff != "" {
 			t.Errorf("a user being deleted has other fields:\n%s", diff)
 		}
 		if err := s.ReleaseHandle(t.Context(), w.handle, auth.Holder{User: "jane"}); err != nil {
@@ -280,6 +284,13 @@ func TestDeletionLeavesOnlyTheTombstone(t *testing.T) {
 		}
 		if diff := cmp.Diff(map[string]string{"st": "gone"}, tombstone); diff != "" {
 			t.Errorf("the tombstone differs:\n%s", diff)
+		}
+		numbers, err := b.Client.HGetAll(t.Context(), space.UserNumbers(space.Partition("jane"))).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{"last": "1"}, numbers); diff != "" {
+			t.Errorf("the numbers differ:\n%s", diff)
 		}
 		for key := range b.TTLs(t) {
 			if key != space.User("jane") && (strings.Contains(key, "jane") || regexp.MustCompile(":(h|uo|uh):").MatchString(key)) {

@@ -9,7 +9,19 @@ import (
 	"github.com/claimsmith/claimsmith/internal/redistest"
 )
 
-// numberFlows are of the numbers of clients.
+// janesNumber is the first one of her partition, and neighbour another one in it.
+var (
+	janesNumber = uint64(fewPartitions.Partitions() + fewPartitions.Partition("jane"))
+	neighbour   = func() string {
+		id := "jane"
+		for id == "jane" || fewPartitions.Partition(id) != fewPartitions.Partition("jane") {
+			id += "x"
+		}
+		return id
+	}()
+)
+
+// numberFlows are of the numbers of clients and of users.
 var numberFlows = []flow{
 	{
 		name: "NumberClient",
@@ -46,6 +58,40 @@ var numberFlows = []flow{
 			return err
 		},
 	},
+	{
+		name: "NumberUser",
+		call: func(ctx context.Context, s *redisstore.Store, _ *world) error {
+			n, err := s.NumberUser(ctx, "jane")
+			if err == nil && n != janesNumber {
+				return wrong("number %d", n)
+			}
+			return err
+		},
+		check: func(ctx context.Context, s *redisstore.Store, _ *world) error {
+			if _, err := s.PutUser(ctx, auth.User{ID: neighbour, Orgs: []string{"acme"}}, nil, nil, "neighbour"); err != nil {
+				return err
+			}
+			n, err := s.NumberUser(ctx, neighbour)
+			if err == nil && n != janesNumber+uint64(fewPartitions.Partitions()) {
+				return wrong("the next one of the partition has number %d", n)
+			}
+			return err
+		},
+	},
+	{
+		name: "NumberedUser",
+		prepare: func(ctx context.Context, s *redisstore.Store, _ *world) error {
+			_, err := s.NumberUser(ctx, "jane")
+			return err
+		},
+		call: func(ctx context.Context, s *redisstore.Store, _ *world) error {
+			id, err := s.NumberedUser(ctx, janesNumber)
+			if err == nil && id != "jane" {
+				return wrong("her number is that of %q", id)
+			}
+			return err
+		},
+	},
 }
 
 func TestNumbersStayAndOutliveTheirClients(t *testing.T) {
@@ -76,5 +122,10 @@ func TestDamagedNumbersAreUnavailable(t *testing.T) {
 	c.HSet(t.Context(), space.ClientNumbers(), "id:web", "strange")
 	if n, err := s.NumberClient(t.Context(), "web"); auth.CodeOf(err) != auth.Unavailable {
 		t.Errorf("a strange number is %d (%v)", n, err)
+	}
+	newWorld(t, s)
+	c.HSet(t.Context(), space.User("jane"), "no", "strange")
+	if n, err := s.NumberUser(t.Context(), "jane"); auth.CodeOf(err) != auth.Unavailable {
+		t.Errorf("a strange number of a user is %d (%v)", n, err)
 	}
 }

@@ -177,7 +177,7 @@ func (s *Store) FinishDelete(ctx context.Context, id string) error {
 	o := s.userObject(id)
 	err := s.forgetSessions(ctx, id)
 	if err == nil {
-		_, err = s.runner.Run(ctx, finishScript, []string{o.key, s.space.Grants(id), s.space.Consents(id)})
+		_, err = s.runner.Run(ctx, finishScript, []string{o.key, s.space.Grants(id), s.space.Consents(id), s.userNumbers(id)})
 	}
 	if err != nil {
 		return refused("finish the deletion of "+o.String(), err, map[string]*auth.Error{

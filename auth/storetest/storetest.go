@@ -14,6 +14,7 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/factor"
+	"github.com/claimsmith/claimsmith/auth/records"
 	"github.com/claimsmith/claimsmith/auth/session"
 )
 
@@ -33,6 +34,7 @@ type Store interface {
 	auth.OnceStore
 	auth.ConsentStore
 	auth.OriginStore
+	records.Store
 	// HandlesIn returns what searches find an organisation's users by, each as "<handle> <user>", in order. It is the test's own look at
 	// what a store keeps for others.
 	HandlesIn(ctx context.Context, org string) ([]string, error)
@@ -94,6 +96,16 @@ func Run(t *testing.T, instances ...Store) {
 		{"origins", s.testOrigins},
 		{"numbers", s.testNumbers},
 		{"number races", s.testNumberRaces},
+		{"numbers of users", s.testUserNumbers},
+		{"number races of users", s.testUserNumberRaces},
+		{"records", s.testRecordsOf},
+		{"record names", s.testRecordNames},
+		{"record needs", s.testRecordNeeds},
+		{"record limits", s.testRecordLimits},
+		{"record bytes", s.testRecordBytes},
+		{"record repetitions", s.testRecordRepetitions},
+		{"record owners", s.testRecordOwners},
+		{"races for records", s.testRecordsOfRaces},
 	} {
 		t.Run(part.name, part.run)
 	}

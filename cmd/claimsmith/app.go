@@ -14,11 +14,15 @@ import (
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
 	"github.com/claimsmith/claimsmith/auth/backchannel"
+	"github.com/claimsmith/claimsmith/auth/career"
 	"github.com/claimsmith/claimsmith/auth/factor"
 	"github.com/claimsmith/claimsmith/auth/grant"
 	"github.com/claimsmith/claimsmith/auth/keys"
+	"github.com/claimsmith/claimsmith/auth/memory"
 	"github.com/claimsmith/claimsmith/auth/people"
 	"github.com/claimsmith/claimsmith/auth/preview"
+	"github.com/claimsmith/claimsmith/auth/profile"
+	"github.com/claimsmith/claimsmith/auth/records"
 	authstore "github.com/claimsmith/claimsmith/auth/redisstore"
 	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/claims"
@@ -34,6 +38,7 @@ import (
 	"github.com/claimsmith/claimsmith/internal/audit"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
+	"github.com/claimsmith/claimsmith/internal/mail"
 	"github.com/claimsmith/claimsmith/metadata"
 	metastore "github.com/claimsmith/claimsmith/metadata/redisstore"
 )
@@ -42,6 +47,9 @@ import (
 var (
 	_ auth.ProfileSource = (*metadata.Service)(nil)
 	_ auth.Eraser        = (*metadata.Service)(nil)
+	_ auth.Eraser        = (*records.Service)(nil)
+	_ auth.Eraser        = (*profile.Service)(nil)
+	_ auth.Pictures      = (*profile.Service)(nil)
 	_ auth.SessionEnder  = (*session.Service)(nil)
 	_ auth.SecondFactor  = (*factor.Service)(nil)
 	_ metadata.Caller    = (*auth.Caller)(nil)
@@ -72,6 +80,11 @@ type app struct {
 	metadata  *metadata.Service
 	preview   *preview.Service
 	people    *people.Service
+	records   *records.Service
+	profile   *profile.Service
+	mail      *mail.Sender // nil where there is no mail server
+	career    *career.Service
+	memory    *memory.Service
 	trail     *auth.Trail
 	issuer    *auth.Issuer
 	grants    *grant.Dispatcher
@@ -91,6 +104,7 @@ type installation struct {
 	space  keyspace.Space
 	sealer *keys.Sealer
 	now    func() time.Time
+	files  *records.Files // nil where none are kept
 }
 
 // ring returns the key ring of the installation.
@@ -133,6 +147,9 @@ func newApp(i installation, s *config.Server, log *slog.Logger) (*app, error) {
 		Issuer: s.Issuer, Verifier: a.verifier, Tokens: a.store, Families: a.store, Registry: a.registry, Audit: a.audit, Now: a.now,
 	}
 	a.management(i)
+	if err := a.connectMail(); err != nil {
+		return nil, err
+	}
 	a.logins(i)
 	a.tokens(i)
 	for _, name := range s.Dialects {
@@ -152,15 +169,37 @@ func (a *app) management(i installation) {
 		Audit: a.audit, Now: a.now, Limits: limits(s.Limits, a.registry),
 	}
 	a.users = &auth.Users{
-		Store: store, Registry: a.registry, Callers: a.callers, Hasher: a.hasher, Limiter: store, Eraser: a.metadata, Audit: a.audit,
-		Now: a.now,
+		Store: store, Registry: a.registry, Callers: a.callers, Hasher: a.hasher, Limiter: store, Audit: a.audit, Now: a.now,
+		Issuer: s.Issuer, EmailKeys: i.sealer.DeriveAll("confirmations of addresses"),
 	}
 	a.metadata.Directory = a.users
+	a.records = &records.Service{Store: store, Files: i.files, Users: a.users}
+	a.profile = &profile.Service{
+		Users: a.users, Metadata: a.metadata, Files: a.records.Files, Limiter: store, Issuer: s.Issuer, Audit: a.audit, Now: a.now,
+	}
+	a.users.Eraser, a.users.Pictures = erasers{a.metadata, a.profile, a.records}, a.profile
+	a.career = &career.Service{
+		Service: a.records, Issuer: s.Issuer, Keys: i.sealer.DeriveAll("addresses of files"), Audit: a.audit, Now: a.now,
+	}
+	a.memory = &memory.Service{Service: a.records, Metadata: a.metadata, Audit: a.audit, Now: a.now}
 	a.orgs = &auth.Orgs{Store: store, Registry: a.registry, Callers: a.callers, Audit: a.audit, Now: a.now}
 	a.clients = &auth.Clients{
 		Store: store, Users: store, Registry: a.registry, Callers: a.callers, Issuer: s.Issuer, Audit: a.audit, Now: a.now,
 	}
 	a.apiTokens = &auth.APITokens{Store: store, Registry: a.registry, Callers: a.callers, Audit: a.audit, Now: a.now}
+}
+
+// erasers are everything that keeps something about a user.
+type erasers []auth.Eraser
+
+// EraseUser implements auth.Eraser.
+func (all erasers) EraseUser(ctx context.Context, user string, orgs []string, whole bool) error {
+	for _, e := range all {
+		if err := e.EraseUser(ctx, user, orgs, whole); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // logins makes what a browser logs in and out by.
@@ -204,7 +243,7 @@ func (a *app) tokens(installation) {
 	a.preview = &preview.Service{Issuer: a.issuer, Metadata: a.metadata, Registry: a.registry, Users: a.users}
 	a.people = &people.Service{
 		Users: a.users, Metadata: a.metadata, Sessions: a.sessions, Factors: a.factors, Consents: store, Trail: a.trail, Limiter: store,
-		Audit: a.audit, Now: a.now,
+		Profile: a.profile, Career: a.career, Memory: a.memory, Audit: a.audit, Now: a.now,
 	}
 	proofs := &auth.Proofs{Once: store, Now: a.now}
 	a.inspector = &auth.Inspector{
@@ -259,13 +298,16 @@ func (a *app) dialects() []handlers.Dialect {
 		},
 		&console.Dialect{
 			Issuer: a.settings.Issuer, Authorize: a.authorize, Sessions: a.sessions, Factors: a.factors, Users: a.users,
-			Registry: a.registry, Metadata: a.metadata, Preview: a.preview, People: a.people,
+			Registry: a.registry, Metadata: a.metadata, Preview: a.preview, People: a.people, Profile: a.profile, Career: a.career, Memory: a.memory,
 		},
 		a.operatorConsole(),
 		&openapi.Dialect{Issuer: a.settings.Issuer, Dialects: a.settings.Dialects},
 	}
 	for _, d := range []handlers.Dialect{
-		&iblai.Dialect{Callers: a.callers, Metadata: a.metadata, Users: a.users, Registry: a.registry},
+		&iblai.Dialect{
+			Callers: a.callers, Metadata: a.metadata, Users: a.users, Registry: a.registry, Profile: a.profile, Career: a.career,
+			Memory: a.memory,
+		},
 		&sentinel.Dialect{
 			Callers: a.callers, Metadata: a.metadata, Users: a.users, Clients: a.clients, Registry: a.registry, Dispatcher: a.grants,
 			Inspector: a.inspector,

@@ -47,6 +47,9 @@ var bodies = []body{
 	{"POST /api/user/import", "/api/user/import", `{"apps":[{"client_id":"login","metadata":[{"key":"a","value":1%}]}]}`},
 	{"POST /api/user/import", "/api/user/import", `{"username":"created","profile":{"name":"x"%}}`},
 	{"POST /api/user/import", "/api/user/import", `{"username":"created","profile":{"address":{"country":"x"%}}}`},
+	{"POST /api/user/import", "/api/user/import", `{"username":"created","biography":{"title":"x"%}}`},
+	{"POST /api/user/import", "/api/user/import", `{"username":"created","biography":{"links":[{"platform":"x","url":"https://www.x.com/a"%}]}}`},
+	{"POST /api/user/import", "/api/user/import", `{"username":"created","biography":{"extended":[{"name":"x","value":"y"%}]}}`},
 
 	{"POST /api/group", "/api/group", `{"slug":"created"%}`},
 	{"PATCH /api/group/:group", "/api/group/acme-staff", `{"name":"x"%}`},

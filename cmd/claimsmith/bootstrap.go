@@ -35,7 +35,9 @@ func runBootstrap(ctx context.Context, c *config.Bootstrap, stdout io.Writer, lo
 	if err != nil {
 		return err
 	}
-	a, err := newApp(installation{run, space, sealer, time.Now}, &config.Server{Tokens: c.Tokens, Issuer: "urn:claimsmith:bootstrap"}, log)
+	a, err := newApp(installation{runner: run, space: space, sealer: sealer, now: time.Now}, &config.Server{
+		Tokens: c.Tokens, Issuer: "urn:claimsmith:bootstrap",
+	}, log)
 	if err != nil {
 		return err
 	}

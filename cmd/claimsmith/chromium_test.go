@@ -19,11 +19,13 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/keys"
+	"github.com/claimsmith/claimsmith/auth/records"
 	authstore "github.com/claimsmith/claimsmith/auth/redisstore"
 	"github.com/claimsmith/claimsmith/handlers"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/keyspace"
 	"github.com/claimsmith/claimsmith/internal/redistest"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 )
 
 // chromium is a real browser with a virtual authenticator, in front of an issuer and of an application on another site.
@@ -36,7 +38,7 @@ type chromium struct {
 	// answers are the authorization responses the application got, complaints what the browser found wrong.
 	answers    chan url.Values
 	complaints chan string
-	log        *lockedBuffer
+	log        *testkit.Log
 }
 
 // newChromium starts everything. Browsers give passkeys to a host name alone, and, without TLS, to localhost alone.
@@ -49,7 +51,7 @@ func newChromium(t *testing.T) *chromium {
 		}
 		t.Skipf("needs chromium: %v", err)
 	}
-	c := &chromium{t: t, answers: make(chan url.Values, 16), complaints: make(chan string, 64), log: &lockedBuffer{}}
+	c := &chromium{t: t, answers: make(chan url.Values, 16), complaints: make(chan string, 64), log: &testkit.Log{}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(c.log.String())
@@ -121,7 +123,11 @@ func (c *chromium) startIssuer() {
 	}
 	settings, logger := testSettings(), slog.New(slog.NewJSONHandler(c.log, nil))
 	settings.Issuer = c.issuer
-	a, err := newApp(installation{run, space, sealer, time.Now}, settings, logger)
+	files, err := openFiles(ctx, records.InMemory, sealer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newApp(installation{run, space, sealer, time.Now, files}, settings, logger)
 	c.program = a
 	if err == nil {
 		err = a.install(ctx)

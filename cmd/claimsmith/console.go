@@ -18,8 +18,8 @@ func (a *app) operatorConsole() *operate.Dialect {
 	return &operate.Dialect{
 		Issuer: a.settings.Issuer, Operators: &auth.Operators{Registry: a.registry, Families: a.store, Users: a.store}, Users: a.users,
 		Orgs: a.orgs, Clients: a.clients, APITokens: a.apiTokens, Trail: a.trail, Sessions: a.sessions, Factors: a.factors,
-		Metadata: a.metadata, Preview: a.preview, People: a.people, Keys: a.ring, Grants: a.grants, Verifier: a.verifier, Sealer: a.sealer,
-		CursorKey: a.cursorKey, Now: a.now,
+		Metadata: a.metadata, Preview: a.preview, People: a.people, Career: a.career, Keys: a.ring, Grants: a.grants, Verifier: a.verifier,
+		Sealer: a.sealer, CursorKey: a.cursorKey, Now: a.now,
 	}
 }
 

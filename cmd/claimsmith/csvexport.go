@@ -79,6 +79,8 @@ func (c csvColumn) cell(p *migrate.Line) string {
 	switch {
 	case c.text != nil:
 		return *c.text(p)
+	case c.json != nil:
+		return string(*c.json(p))
 	case *c.flag(p):
 		return "true"
 	}

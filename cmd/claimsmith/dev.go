@@ -72,9 +72,17 @@ func runDev(ctx context.Context, c *config.Dev, stdout io.Writer, log *slog.Logg
 	if err != nil {
 		return err
 	}
-	a, err := newApp(installation{run, space, sealer, time.Now}, &c.Server, log)
+	files, err := devFiles(ctx, c, sealer)
 	if err != nil {
 		return err
+	}
+	defer closeFiles(files, log)
+	a, err := newApp(installation{run, space, sealer, time.Now, files}, &c.Server, log)
+	if err != nil {
+		return err
+	}
+	if a.mail == nil {
+		a.profile.Mail = printed{stdout}
 	}
 	demo, err := a.seed(ctx, c)
 	if err != nil {

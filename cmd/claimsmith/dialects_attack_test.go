@@ -348,8 +348,8 @@ func TestAmbiguousPathsOfDialects(t *testing.T) {
 				if bearer == "" {
 					r.Header.Del("Authorization")
 				}
-				if spelt.value && bearer != "" && strings.HasSuffix(route, "/:key") {
-					continue // it is another key
+				if last := route[strings.LastIndex(strings.TrimSuffix(route, "/"), "/"):]; spelt.value && bearer != "" && strings.HasPrefix(last, "/:") {
+					continue // it is another value
 				}
 				a := c.serve(r)
 				if !slices.Contains(nowhere, a.status) && a.status != refused {

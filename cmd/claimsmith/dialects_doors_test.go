@@ -16,6 +16,9 @@ var foreignDoors = []struct {
 }{
 	{&platformMetadata, func(c *cast, a about, p pair) answer { return platformMetadata.change(c, a, []pair{p}, nil) }},
 	{&platformMetadata, func(c *cast, a about, p pair) answer { return platformMetadata.replace(c, a, []pair{p}) }},
+	{&platformMetadata, func(c *cast, a about, p pair) answer {
+		return c.post(extendedProfile, a.bearer, `{"username":`+quote(a.user.username)+`,`+strings.TrimPrefix(object([]pair{p}), "{"))
+	}},
 	{&profiles, func(c *cast, a about, p pair) answer {
 		return profiles.replace(c, a, []pair{p, {key: "another", value: "1"}})
 	}},

@@ -19,7 +19,7 @@ type spoken struct {
 }
 
 // spokenBodies has a row for every object that a dialect reads and that is not a value or the entries themselves.
-var spokenBodies = []spoken{
+var spokenBodies = append([]spoken{
 	{"PATCH", "/dm/api/core/users/platform-metadata/?platform_key=acme&username=acme-user", `{"metadata":{"note":1}%}`, false},
 	{"PUT", "/api/core/users/platform-metadata?platform_key=acme&username=acme-user", `{"metadata":{"note":1}%}`, false},
 	{"POST", "/auth/login", `{"username":"acme-user","password":"the password of acme-user!"%}`, false},
@@ -48,7 +48,7 @@ var spokenBodies = []spoken{
 	{"POST", newer + "/search", `{"filters":[{"keyFilter":{"key":"note"%}}]}`, false},
 	{"POST", "/zitadel.user.v2.UserService/SetUserMetadata", `{"userId":"acme-user-id","metadata":[{"key":"note","value":"MQ=="}]%}`, false},
 	{"POST", "/zitadel.management.v1.ManagementService/SetUserMetadata", `{"id":"acme-user-id","key":"note","value":"MQ=="%}`, false},
-}
+}, slices.Concat(memoryBodies, accountBodies)...)
 
 // newcomer is somebody who registers, but for the end of it.
 const newcomer = `{"username":"newcomer","email":"newcomer@x.example","first_name":"N","last_name":"C"`

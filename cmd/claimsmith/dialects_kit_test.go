@@ -212,7 +212,7 @@ func (a about) scheme(name string) []string {
 	return []string{"Authorization", name + " " + a.bearer}
 }
 
-type profile struct {
+type sentinelProfile struct {
 	Data json.RawMessage `json:"profile_data"`
 }
 
@@ -221,7 +221,7 @@ var profiles = tongue{
 	read: func(c *cast, a about) (answer, map[string]string) {
 		if a.self {
 			got := c.get("/user/profiles/"+a.number, a.bearer)
-			if all := parsed[[]profile](c.t, got); len(all) == 1 {
+			if all := parsed[[]sentinelProfile](c.t, got); len(all) == 1 {
 				return got, profileMembers(c.t, all[0].Data)
 			}
 			return got, nil
@@ -230,7 +230,7 @@ var profiles = tongue{
 		if got.status != http.StatusOK {
 			return got, nil
 		}
-		return got, profileMembers(c.t, parsed[profile](c.t, got).Data)
+		return got, profileMembers(c.t, parsed[sentinelProfile](c.t, got).Data)
 	},
 	replace: func(c *cast, a about, set []pair) answer { return a.profile(c, object(set)) },
 }

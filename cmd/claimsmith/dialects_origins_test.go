@@ -43,7 +43,10 @@ func sharedByDialects() []sharing {
 			all = append(all, sharing{method, path + "?platform_key=acme&username=acme-user", common, ""})
 		}
 	}
-	return all
+	for _, path := range []string{memoriesOf, categoryOf, flagsOf, factsOf} {
+		all = append(all, sharing{http.MethodGet, path, common, ""})
+	}
+	return append(append(all, accountSharing(common)...), pictureSharing(common)...)
 }
 
 // Pages of the clients that list their origin may use the dialects, and no others (row S-07).

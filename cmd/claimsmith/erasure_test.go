@@ -195,9 +195,10 @@ func TestErasure(t *testing.T) {
 			}
 		}
 		wantNames := []string{
-			"acme/applications/acme-plain-history.json", "acme/applications/acme-plain.json", "acme/events.json", "acme/groups.json",
-			"acme/metadata-history.json", "acme/metadata.json", "consents.json", "factors.json", "globex/events.json", "globex/groups.json",
-			"globex/metadata-history.json", "globex/metadata.json", "sessions.json", "user.json",
+			"acme/applications/acme-plain-history.json", "acme/applications/acme-plain.json", "acme/career.json", "acme/events.json",
+			"acme/groups.json", "acme/memory.json", "acme/metadata-history.json", "acme/metadata.json", "acme/resume.json", "consents.json",
+			"factors.json", "globex/career.json", "globex/events.json", "globex/groups.json", "globex/memory.json",
+			"globex/metadata-history.json", "globex/metadata.json", "globex/resume.json", "sessions.json", "user.json",
 		}
 		if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, wantNames) {
 			t.Errorf("the files are %q", got)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -77,7 +78,7 @@ func appFlow(name string, send func(w *world, user, number string) answer, count
 }
 
 // dialectFlows are those of the dialects whose interruption is tested (row F-01).
-var dialectFlows = []flow{
+var dialectFlows = append([]flow{
 	spokenBy("ibl.ai PATCH", changedB, func(w *world, user string) answer {
 		return w.patch(platformOf(user), adminToken, `{"metadata":{"b":3}}`)
 	}),
@@ -115,7 +116,7 @@ var dialectFlows = []flow{
 		}
 		return w.post("/operator/profile/create-bulk", adminToken, `{"profiles":[`+strings.Join(all, ",")+`]}`)
 	}, 3),
-}
+}, slices.Concat(memoryFlows, accountFlows, pictureFlows, careerFlows, resumeFlows)...)
 
 // A reply of Redis that is lost is no dialect's loss either (rows F-01, R-04).
 func TestLostReplyInDialects(t *testing.T) {

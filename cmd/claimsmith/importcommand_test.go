@@ -292,7 +292,7 @@ func TestExportCommand(t *testing.T) {
 	t.Parallel()
 	c, to := newCommandLine(t), newCommandLine(t)
 	c.input = `{"id":"u1","username":"anna","password_hash":` + quote(hashOf(t, "a password of anna")) + `,"metadata":[{"key":"plan","value":"=gold","profileClaim":true},{"key":"n","value":-1}]}` + "\n" +
-		`{"id":"u2","email":"bert@example.com","metadata":[{"key":"n","value":"text\r\n"}],"profile":{"name":"+Bert"}}`
+		`{"id":"u2","email":"bert@example.com","metadata":[{"key":"n","value":"text\r\n"}],"profile":{"name":"+Bert"},"biography":{"bio":"=1\r\n","languages":["de"]}}`
 	c.must("import", "-")
 	whole := c.must("export")
 	if strings.Count(whole, "\n") != 3 || strings.Contains(whole, "argon2") || !strings.Contains(whole, `"username":"anna"`) {
@@ -304,7 +304,7 @@ func TestExportCommand(t *testing.T) {
 		t.Error(got)
 	}
 	table := contentOfFile(t, file)
-	for _, part := range []string{"id,username,email,email_verified,password_hash,name,metadata.n:json,metadata.plan!\n", `'=gold`, `'-1`, `'+Bert`, `"""text\r\n"""`} {
+	for _, part := range []string{`"{""bio"":""=1\r\n"",""languages"":[""de""]}"`, "id,username,email,email_verified,password_hash,name,biography,metadata.n:json,metadata.plan!\n", `'=gold`, `'-1`, `'+Bert`, `"""text\r\n"""`} {
 		if !strings.Contains(table, part) {
 			t.Errorf("%s is not in\n%s", part, table)
 		}

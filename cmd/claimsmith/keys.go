@@ -85,7 +85,7 @@ func withRing(ctx context.Context, c *config.KeysRotate, log *slog.Logger, do fu
 	if err != nil {
 		return err
 	}
-	in := installation{runner(client, c.Redis), space, sealer, time.Now}
+	in := installation{runner: runner(client, c.Redis), space: space, sealer: sealer, now: time.Now}
 	recorder := in.recorder(config.Audit{}, log)
 	defer recorder.Finish(ctx)
 	ring, err := in.ring(c.Tokens, recorder, log)

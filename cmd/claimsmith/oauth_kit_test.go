@@ -19,6 +19,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/claimsmith/claimsmith/internal/testkit"
 )
 
 // signer is somebody with a key: a client that signs assertions or proves possession.
@@ -27,7 +29,7 @@ type signer struct {
 	alg    string
 	key    crypto.Signer
 	public jose.JSONWebKey
-	clock  *clock
+	clock  *testkit.Clock
 }
 
 func (w *world) newSigner(alg string) *signer {

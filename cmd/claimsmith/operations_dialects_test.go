@@ -177,13 +177,19 @@ var rpcOperations = []operation{
 }
 
 // dialectOperations has at least one row for every route of the dialects.
-var dialectOperations = slices.Concat(platformOperations(), sentinelOperations, zitadelOperations, rpcOperations)
+var dialectOperations = slices.Concat(platformOperations(), sentinelOperations, zitadelOperations, rpcOperations, memoryOperations(), accountOperations(), pictureOperations(), careerOperations(), resumeOperations())
 
 // inDialect are the headers a dialect's clients send, in organisation acme.
 func inDialect(target, bearer string) []string {
 	switch {
+	case strings.Contains(target, "/career/resume/"):
+		return resumeHeaders(bearer)
 	case strings.HasPrefix(target, "/dm/"), strings.HasPrefix(target, "/api/core/"):
 		return about{bearer: bearer}.scheme("Api-Token")
+	case ofPictures.MatchString(target):
+		return pictureHeaders(target, bearer)
+	case ofAccounts.MatchString(target):
+		return accountHeaders(target, bearer)
 	case strings.HasPrefix(target, "/auth/v1/"), strings.HasPrefix(target, "/management/"), strings.HasPrefix(target, "/v2/"), strings.HasPrefix(target, "/zitadel."):
 		return []string{"X-Zitadel-Orgid", acme}
 	case strings.HasPrefix(target, "/auth/"):

@@ -14,11 +14,12 @@ import (
 	"github.com/claimsmith/claimsmith/cmd/claimsmith/migrate"
 )
 
-// csvColumn is one of those every file may have. Exactly one of text and flag is set.
+// csvColumn is one of those every file may have. Exactly one of text, flag and json is set.
 type csvColumn struct {
 	name string
 	text func(*migrate.Line) *string
 	flag func(*migrate.Line) *bool
+	json func(*migrate.Line) *jsontext.Value
 }
 
 const groupsColumn = "groups"
@@ -55,6 +56,7 @@ var csvColumns = []csvColumn{
 	{name: "address.region", text: func(p *migrate.Line) *string { return &p.Profile.Address.Region }},
 	{name: "address.postal_code", text: func(p *migrate.Line) *string { return &p.Profile.Address.PostalCode }},
 	{name: "address.country", text: func(p *migrate.Line) *string { return &p.Profile.Address.Country }},
+	{name: "biography", json: func(p *migrate.Line) *jsontext.Value { return &p.Biography }},
 }
 
 // entryColumn is a column of one metadata key: metadata.<key>, then :json for values in JSON or :base64 for bytes in place of texts, then !
@@ -175,8 +177,15 @@ func columnSetter(title string) (func(*migrate.Line, string) error, bool) {
 			continue
 		}
 		return func(p *migrate.Line, cell string) error {
-			if column.text != nil {
+			switch {
+			case column.text != nil:
 				*column.text(p) = cell
+				return nil
+			case column.json != nil:
+				*column.json(p) = jsontext.Value(cell)
+				if !column.json(p).IsValid() {
+					return fmt.Errorf("%s: not valid JSON", title)
+				}
 				return nil
 			}
 			if cell != "true" && cell != "false" {

@@ -143,6 +143,9 @@ func TestTablesGiveBackTheirUsers(t *testing.T) {
 				EmailVerified: rapid.Bool().Draw(t, "verified"), Disabled: rapid.Bool().Draw(t, "disabled"),
 			}
 			p.Profile.Name = rapid.StringOf(rapid.RuneFrom([]rune("aÜ=+-@'\", "))).Draw(t, "name")
+			p.Biography = rapid.SampledFrom([]jsontext.Value{
+				nil, jsontext.Value(`{"bio":"=1\r\n\"a\";,"}`), jsontext.Value(`{"links":[{"platform":"x","url":"https://x.com/a"}]}`),
+			}).Draw(t, "biography")
 			p.Groups = rapid.SliceOfN(rapid.StringMatching(`[a-z][a-z-]{0,3}`), 0, 3).Draw(t, "groups")
 			keys := rapid.SliceOfDistinct(rapid.StringMatching(`[a-c!]{1,2}(:json|:text|:base64)?`), rapid.ID[string]).Draw(t, "keys")
 			for _, key := range keys {

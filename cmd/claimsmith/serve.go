@@ -45,7 +45,12 @@ func runServe(ctx context.Context, c *config.Serve, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	a, err := newApp(installation{runner(client, c.Redis), space, sealer, time.Now}, &c.Server, log)
+	files, err := serveFiles(ctx, c, sealer, log)
+	if err != nil {
+		return err
+	}
+	defer closeFiles(files, log)
+	a, err := newApp(installation{runner(client, c.Redis), space, sealer, time.Now, files}, &c.Server, log)
 	if err != nil {
 		return err
 	}
@@ -102,6 +107,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, drain time.Durat
 		defer ticker.Stop()
 		a.logouts.Run(outlive, ticker.C)
 	})
+	tasks.Go(func() { a.sendMail(outlive) })
 	tasks.Go(func() { background(outlive) })
 	if a.settings.HTTP.MetricsAddr != "" {
 		metrics, err := a.serveMetrics(ctx, server.Metrics())

@@ -183,7 +183,7 @@ func TestExportIsWhatImportReads(t *testing.T) {
 	body := make([]string, 300)
 	for n := range body {
 		body[n] = fmt.Sprintf(`{"username":"user%d","email":"u%d@example.com","email_verified":%t,"disabled":%t,"password_hash":%s,"groups":["staff","night-shift"],
-			"profile":{"name":"Üser \"%d\"","address":{"locality":"Graz"}},"metadata":[{"key":"n","value":%d},{"key":"t","value":"aA\r\n=1","profileClaim":true}]}`,
+			"profile":{"name":"Üser \"%d\"","address":{"locality":"Graz"}},"biography":`+biographyOfMany+`,"metadata":[{"key":"n","value":%d},{"key":"t","value":"aA\r\n=1","profileClaim":true}]}`,
 			n, n, n%2 == 0, n%3 == 0, quote(hashOf(t, "a password of many")), n, n)
 		body[n] = strings.ReplaceAll(body[n], "\n", "")
 	}
@@ -202,10 +202,24 @@ func TestExportIsWhatImportReads(t *testing.T) {
 		t.Errorf("without secrets: %.300s", plain)
 	}
 	first, _, _ := strings.Cut(exported, "\n")
-	if !strings.Contains(first, `"value":"aA\r\n=1"`) || !strings.Contains(first, `"groups":["`) {
+	if !strings.Contains(first, `"value":"aA\r\n=1"`) || !strings.Contains(first, `"groups":["`) || !strings.Contains(first, `"biography":`+biographyOfMany) {
 		t.Error(first)
 	}
+	for biography, want := range map[string]string{
+		`{"bio":"` + strings.Repeat("x", 301) + `"}`: "biography/bio", `{"picture":"x"}`: "/biography/picture", `{"privacy":"nobody"}`: "biography/privacy",
+		`{"links":[{"platform":"x","url":"javascript:alert(1)"}]}`: "biography/links",
+	} {
+		for _, target := range []string{"/api/user/import?org=acme", "/api/user/import?org=acme&dry_run=true"} {
+			lines, _ := to.stream(target, adminToken, `{"username":"bad","biography":`+biography+`}`)
+			to.wantStream([]string{"1 400 invalid_request " + want}, lines)
+		}
+	}
 }
+
+// biographyOfMany has every member of a biography, in the order export writes them in.
+const biographyOfMany = `{"title":"Ünt","bio":"a\r\n=1","level_of_education":"m","goals":"go","languages":["de","en"],` +
+	`"links":[{"platform":"linkedin","url":"https://www.linkedin.com/in/a"},{"platform":"x","url":"https://www.x.com/a"}],` +
+	`"extended":[{"name":"company","value":"Acme"}],"privacy":"custom","shown":["bio"]}`
 
 // Who could become somebody by guessing his password does not get its hash.
 func TestHashesAreExportedToThoseWhoManage(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,12 +16,14 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/keys"
+	"github.com/claimsmith/claimsmith/auth/records"
 	authstore "github.com/claimsmith/claimsmith/auth/redisstore"
 	"github.com/claimsmith/claimsmith/config"
 	"github.com/claimsmith/claimsmith/handlers"
 	"github.com/claimsmith/claimsmith/handlers/openapi/openapitest"
 	"github.com/claimsmith/claimsmith/internal/durable"
 	"github.com/claimsmith/claimsmith/internal/redistest"
+	"github.com/claimsmith/claimsmith/internal/testkit"
 )
 
 func TestMain(m *testing.M) { redistest.Main(m) }
@@ -35,24 +35,6 @@ const (
 	janePass   = "correct horse jane"
 )
 
-// clock is a time that only tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // fewPartitions make what tells all of them something quick. How many there are is nothing the program depends on.
 const fewPartitions = 16
 
@@ -61,29 +43,11 @@ type world struct {
 	t      testing.TB
 	app    *app
 	server http.Handler
-	clock  *clock
-	log    *lockedBuffer
+	clock  *testkit.Clock
+	log    *testkit.Log
 	in     installation
 	// address requests seem to come from.
 	address string
-}
-
-// lockedBuffer is where a world's log goes.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // newWorld installs into an empty Redis: an administrator with adminToken, the user jane, the login client.
@@ -99,8 +63,12 @@ func newWorld(t testing.TB, client redis.UniversalClient) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &clock{now: time.Now().UTC().Truncate(time.Second)} // Redis has a clock of its own
-	w := instance(t, installation{run, space, sealer, c.Now}, c)
+	c := testkit.NewClock(time.Now().UTC().Truncate(time.Second)) // Redis has a clock of its own
+	files, err := openFiles(ctx, records.InMemory, sealer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := instance(t, installation{run, space, sealer, c.Now, files}, c)
 	if err := w.app.install(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -114,9 +82,9 @@ func newWorld(t testing.TB, client redis.UniversalClient) *world {
 }
 
 // instance is one more process over an installation.
-func instance(t testing.TB, in installation, c *clock) *world {
+func instance(t testing.TB, in installation, c *testkit.Clock) *world {
 	t.Helper()
-	w := &world{t: t, clock: c, log: &lockedBuffer{}, in: in, address: "192.0.2.1:4711"}
+	w := &world{t: t, clock: c, log: &testkit.Log{}, in: in, address: "192.0.2.1:4711"}
 	logger := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	if w.app, err = newApp(in, testSettings(), logger); err != nil {

@@ -98,16 +98,21 @@ func fresh(h handler) handler {
 }
 
 // confirmPerson has the user log in again, and leads back to his page.
-func confirmPerson(v *visit) error {
-	flow, err := v.beginPage(authorize.PageAccount, "")
-	if err != nil {
-		return err
+func confirmPerson(v *visit) error { return confirmAt(authorize.PageAccount)(v) }
+
+// confirmAt is confirmPerson for another of the account's pages.
+func confirmAt(name string) handler {
+	return func(v *visit) error {
+		flow, err := v.beginPage(name, "")
+		if err != nil {
+			return err
+		}
+		flow.LogInAgain()
+		if v.step != nil {
+			flow.LoginHint = page.NameToLogIn(v.step.User)
+		}
+		return v.resumeLater(flow)
 	}
-	flow.LogInAgain()
-	if v.step != nil {
-		flow.LoginHint = page.NameToLogIn(v.step.User)
-	}
-	return v.resumeLater(flow)
 }
 
 // caller is the user at his own page.

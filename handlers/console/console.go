@@ -10,9 +10,12 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
+	"github.com/claimsmith/claimsmith/auth/career"
 	"github.com/claimsmith/claimsmith/auth/factor"
+	"github.com/claimsmith/claimsmith/auth/memory"
 	"github.com/claimsmith/claimsmith/auth/people"
 	"github.com/claimsmith/claimsmith/auth/preview"
+	"github.com/claimsmith/claimsmith/auth/profile"
 	"github.com/claimsmith/claimsmith/auth/session"
 	"github.com/claimsmith/claimsmith/handlers/console/page"
 	"github.com/claimsmith/claimsmith/metadata"
@@ -30,6 +33,9 @@ type Dialect struct {
 	Metadata  *metadata.Service
 	Preview   *preview.Service
 	People    *people.Service
+	Profile   *profile.Service
+	Career    *career.Service
+	Memory    *memory.Service
 }
 
 // Paths, below the issuer.
@@ -40,7 +46,12 @@ const (
 	pathSignedOut   = "/signin/signed-out"
 	pathDevice      = "/device"
 	pathAccount     = "/account"
+	pathEmail       = "/account/email"
+	pathPicture     = "/picture"
 	pathPreferences = "/" + authorize.PagePreferences
+	pathProfile     = "/" + authorize.PageProfile
+	pathCareer      = "/" + authorize.PageCareer
+	pathMemory      = "/" + authorize.PageMemory
 )
 
 // Name implements handlers.Dialect.
@@ -48,7 +59,7 @@ func (d *Dialect) Name() string { return "console" }
 
 // Prefixes implements handlers.Dialect.
 func (d *Dialect) Prefixes() []string {
-	return []string{pathAuthorize, pathLogout, pathSignIn, pathDevice, pathAccount, page.PathStatic, page.PathBrand}
+	return []string{pathAuthorize, pathLogout, pathSignIn, pathDevice, pathAccount, pathPicture, page.PathStatic, page.PathBrand}
 }
 
 // Mount implements handlers.Dialect. This is the list of what the dialect serves. Every form goes through posted, which refuses those
@@ -89,6 +100,45 @@ func (d *Dialect) Mount(e *echo.Echo) {
 	e.Add(http.MethodPost, pathPreferences, d.postedPreferences(ofSession(ownedAt(authorize.PagePreferences, savePreferences))))
 	e.Add(http.MethodPost, pathAccount+"/export", d.posted(ofSession(fresh(exportAccount))))
 
+	d.mountProfile(e)
+
+	e.Add(http.MethodGet, pathEmail, d.visited(email))
+	e.Add(http.MethodPost, pathEmail, d.posted(ofBrowser(confirmEmail)))
+	d.mountPictures(e)
+
 	e.Add(http.MethodGet, page.PathStatic+"/:asset", page.Asset)
 	e.Add(http.MethodGet, page.PathBrand+"/:style", page.Brand)
+}
+
+// mountProfile adds the pages of what a person says about himself. A form with a file begins with the token, which is looked at before the
+// file is.
+func (d *Dialect) mountProfile(e *echo.Echo) {
+	form := func(page, path string, h handler) {
+		e.Add(http.MethodPost, path, d.posted(ofSession(ownedAt(page, h))))
+	}
+
+	e.Add(http.MethodGet, pathProfile, d.visited(shownAt(authorize.PageProfile, showProfile)))
+	for _, name := range []string{"about", "details", "links", "privacy", "email"} {
+		form(authorize.PageProfile, pathProfile+"/"+name, saveProfile(name))
+	}
+	form(authorize.PageProfile, pathProfile+"/confirm", confirmAt(authorize.PageProfile))
+	e.Add(http.MethodPost, pathProfile+"/picture", d.postedFile(authorize.PageProfile, maxPictureForm, uploadPicture))
+	form(authorize.PageProfile, pathProfile+"/picture/remove", removePicture)
+
+	e.Add(http.MethodGet, pathCareer, d.visited(shownAt(authorize.PageCareer, showCareer)))
+	for _, k := range careerKinds {
+		form(authorize.PageCareer, pathCareer+"/"+string(k.Kind), saveCareer(k.Kind))
+	}
+	form(authorize.PageCareer, pathCareer+"/remove", removeCareer)
+	form(authorize.PageCareer, pathCareer+"/links", saveLinks)
+	e.Add(http.MethodPost, pathCareer+"/file", d.postedFile(authorize.PageCareer, maxFileForm, uploadFile))
+	e.Add(http.MethodGet, pathCareer+"/file/:file", d.download)
+	form(authorize.PageCareer, pathCareer+"/remove-file", removeFile)
+
+	e.Add(http.MethodGet, pathMemory, d.visited(shownAt(authorize.PageMemory, showMemory)))
+	form(authorize.PageMemory, pathMemory+"/flags", saveFlags)
+	form(authorize.PageMemory, pathMemory+"/add", addMemory)
+	form(authorize.PageMemory, pathMemory+"/remove", forgetMemory)
+	form(authorize.PageMemory, pathMemory+"/fact", setFact)
+	form(authorize.PageMemory, pathMemory+"/fact/remove", forgetFact)
 }

@@ -9,7 +9,10 @@ import (
 
 	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/auth/authorize"
+	"github.com/claimsmith/claimsmith/auth/career"
 	"github.com/claimsmith/claimsmith/auth/factor"
+	"github.com/claimsmith/claimsmith/auth/memory"
+	"github.com/claimsmith/claimsmith/auth/profile"
 	"github.com/claimsmith/claimsmith/claims"
 	"github.com/claimsmith/claimsmith/handlers/console/page"
 )
@@ -83,9 +86,20 @@ func Samples(tag, text string) ([]Sample, error) {
 		{"device_denied", "device_done", 200, page.View{Data: devicePage{}}},
 		{"logout", "logout", 200, page.View{Data: logoutPage{Parameters: parameters}}},
 		{"signed_out", "signed_out", 200, page.View{}},
+		{"email", "email", 200, page.View{Data: emailPage{"cs_em_" + text, "jane@example.com" + text, person, emailAsked}}},
+		{"email_confirmed", "email", 200, page.View{Data: emailPage{State: emailConfirmed}}},
+		{"email_taken", "email", 409, page.View{Data: emailPage{State: emailTaken}}},
+		{"email_dead", "email", 400, page.View{Data: emailPage{State: emailDead}}},
 		{"post", "post", 200, page.View{Data: postPage{Client: client, RedirectURI: "https://planner.example/cb", Parameters: parameters}}},
 		{"account", "account", 200, page.View{Wide: true, Done: w.T("done.passkey"), Data: full}},
 		{"account_plain", "account", 200, page.View{Wide: true, Data: plain}},
+		{"profile", "profile", 200, page.View{Wide: true, Done: w.T("done.picture"), Data: profileSample(w, d, text)}},
+		{"profile_refused", "profile", 400, page.View{Wide: true, Fault: w.T("preferences.refused"), Data: refusedProfile(w, d, text)}},
+		{"profile_empty", "profile", 200, page.View{Wide: true, Data: profilePageOf(w, d.at, "a-token", &profile.Account{ParentalConsent: true})}},
+		{"career", "profilecareer", 200, page.View{Wide: true, Data: careerSample(w, d, text)}},
+		{"career_empty", "profilecareer", 200, page.View{Wide: true, Data: careerPageOf(w, d.at, "a-token", nil, &career.Resume{})}},
+		{"memory", "profilememory", 200, page.View{Wide: true, Data: memorySample(w, d, text)}},
+		{"memory_empty", "profilememory", 200, page.View{Wide: true, Data: memoryPageOf(w, d.at, "a-token", memory.Flags{}, nil, nil, nil)}},
 		{"totp", "totp", 200, page.View{Data: totpPage{Secret: grouped("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"), State: "a-state", Barcode: code}}},
 		{"totp_again", "totp", 400, page.View{Fault: w.T("fault.code"), Data: totpPage{Secret: grouped("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"), State: "a-state", Barcode: code}}},
 		{"recovery", "recovery", 200, page.View{Done: w.T("done.totp"), Data: recoveryPage{[]string{
@@ -104,4 +118,10 @@ func Samples(tag, text string) ([]Sample, error) {
 		rendered = append(rendered, Sample{s.name, recorder.Code, recorder.Header(), recorder.Body.String()})
 	}
 	return rendered, nil
+}
+
+// ChoicesIn are the languages and countries to choose from in a language.
+func ChoicesIn(tag string) (languages, countries []page.Choice) {
+	w := catalogues.For(tag, "")
+	return languageChoices(w), countryChoices(w)
 }

@@ -13,7 +13,7 @@ import (
 var templateFiles embed.FS
 
 // pages are the templates, each with the layout around it.
-var pages = page.ParseTemplates(templateFiles, "shared", "passwords")
+var pages = page.ParseTemplates(templateFiles, "shared", "passwords", "forms")
 
 //go:embed messages/*.json
 var messageFiles embed.FS

@@ -63,7 +63,7 @@ func TestAccountSamples(t *testing.T) {
 
 // Both languages say everything, and templates use only texts that there are.
 func TestTexts(t *testing.T) {
-	named := []string{"fault.", "done.", "scope.other", "seen.from.", "preferences.refused", "preferences.invalid."}
+	named := []string{"fault.", "done.", "scope.other", "seen.from.", "preferences.refused", "preferences.invalid.", "me.", "mark.", "career.", "memory.", "wrong."}
 	for _, scope := range console.Scopes {
 		named = append(named, "scope."+scope)
 	}

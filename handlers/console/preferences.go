@@ -96,7 +96,7 @@ func preferenceOf(d *metadata.Definition, doc metadata.Document, n int) preferen
 	shape := page.ShapeOf(d)
 	p := preference{
 		N: n, Key: d.Key, Label: cmp.Or(d.Description, d.Key), Kind: cmp.Or(shape.Kind, page.KindJSON), Choices: shape.Choices,
-		Claim: d.Claim == metadata.ClaimAlways || d.Claim != metadata.ClaimNever && d.ProfileClaim,
+		Claim: claimed(d),
 	}
 	raw := d.Default
 	if e, ok := doc.Entry(d.Key); ok {
@@ -114,6 +114,11 @@ func preferenceOf(d *metadata.Definition, doc metadata.Document, n int) preferen
 	}
 	p.Was = p.Text
 	return p
+}
+
+// claimed reports whether a definition makes a claim of an entry that says nothing of it itself.
+func claimed(d *metadata.Definition) bool {
+	return d.Claim == metadata.ClaimAlways || d.Claim != metadata.ClaimNever && d.ProfileClaim
 }
 
 func (v *visit) showPreferences(status int, rows []preference, service, fault, done string) error {

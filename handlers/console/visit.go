@@ -27,6 +27,8 @@ type visit struct {
 	// form and flow are what was posted; flow is also the one that is being begun.
 	form url.Values
 	flow *authorize.Flow
+	// parts are what is still to come of a form with a file.
+	parts *request.Parts
 	// step is the account's, for owned handlers.
 	step *authorize.Step
 }

@@ -31,8 +31,11 @@ type putBody struct {
 }
 
 // decode reads a body.
-func decode[T any](r *http.Request) (T, error) {
-	body, err := request.DecodeJSON[T](r, maxBody)
+func decode[T any](r *http.Request) (T, error) { return decodeUpTo[T](r, maxBody) }
+
+// decodeUpTo is decode within another limit, and of other media types.
+func decodeUpTo[T any](r *http.Request, limit int64, mediaTypes ...string) (T, error) {
+	body, err := request.DecodeJSON[T](r, limit, mediaTypes...)
 	if refused, ok := errors.AsType[*request.Error](err); ok && refused.Code == request.Malformed {
 		return body, &refusal{http.StatusBadRequest, inDetail("JSON parse error - " + at(refused.Field, refused.Detail))}
 	}
@@ -173,7 +176,11 @@ func show(c echo.Context, about subject, doc *metadata.Document) error {
 
 func inUTC(t time.Time) string { return t.UTC().Format(timeFormat) }
 
+// respond answers with a body, or without one if that is nil.
 func respond(c echo.Context, status int, body any) error {
+	if body == nil {
+		return c.NoContent(status)
+	}
 	encoded, err := json.Marshal(body, json.Deterministic(true), jsontext.PreserveRawStrings(true)) // values are as they were written
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package iblai is the dialect of ibl.ai's platform metadata: one JSON object per user and organisation, which is the user's user-wide
-// document. It only translates.
+// Package iblai is the dialect of ibl.ai: the platform metadata, one JSON object per user and organisation, which is the user's user-wide
+// document; the account of Open edX (seed 001); career, résumé and memory. It only translates.
 package iblai
 
 import (
@@ -9,6 +9,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/career"
+	"github.com/claimsmith/claimsmith/auth/memory"
+	"github.com/claimsmith/claimsmith/auth/profile"
 	"github.com/claimsmith/claimsmith/handlers/origin"
 	"github.com/claimsmith/claimsmith/handlers/request"
 	"github.com/claimsmith/claimsmith/metadata"
@@ -20,25 +23,78 @@ type Dialect struct {
 	Metadata *metadata.Service
 	Users    *auth.Users
 	Registry *auth.Registry
+	Profile  *profile.Service
+	Career   *career.Service
+	Memory   *memory.Service
 }
 
 // Name implements handlers.Dialect.
 func (d *Dialect) Name() string { return "iblai" }
 
 // Prefixes implements handlers.Dialect.
-func (d *Dialect) Prefixes() []string { return []string{"/dm", "/api/core"} }
-
-// Mount implements handlers.Dialect. The path ends in a slash; without it, and without what the gateway of ibl.ai strips, it is the same.
-func (d *Dialect) Mount(e *echo.Echo) {
-	const path = "/api/core/users/platform-metadata"
-	shared := origin.Sharing{Registry: d.Registry, Sent: "Authorization, Content-Type"}
-	for _, address := range []string{"/dm" + path + "/", "/dm" + path, path + "/", path} {
-		shared.Add(e, address,
-			origin.Route{Method: http.MethodGet, Handler: d.serve(d.get)},
-			origin.Route{Method: http.MethodPatch, Handler: d.serve(d.apply(patch))},
-			origin.Route{Method: http.MethodPut, Handler: d.serve(d.apply(put))},
-			origin.Route{Method: http.MethodDelete, Handler: d.serve(d.reset)})
+func (d *Dialect) Prefixes() []string {
+	return []string{
+		"/dm", "/lms", "/edx", "/api/core", "/api/career", "/api/ai-mentor", "/api/ibl", "/api/profile_images",
+		"/api/user/v1/me", "/api/user/v1/accounts", "/api/user/v1/preferences",
 	}
+}
+
+// Mount implements handlers.Dialect.
+func (d *Dialect) Mount(e *echo.Echo) {
+	d.mountMetadata(e)
+	d.mountAccounts(e)
+	d.mountPictures(e)
+	d.mountExtended(e)
+	d.mountCareer(e)
+	d.mountResume(e)
+	d.mountMemory(e)
+}
+
+// What the gateway of ibl.ai strips from the paths of its two hosts, and nothing.
+var (
+	lmsHost = []string{"/lms", "/edx", ""}
+	dmHost  = []string{"/dm", ""}
+)
+
+// add adds the routes of a path, behind each of the prefixes, with and without a slash at its end.
+func (d *Dialect) add(e *echo.Echo, prefixes []string, path string, routes ...origin.Route) {
+	shared := origin.Sharing{Registry: d.Registry, Sent: "Authorization, Content-Type"}
+	for _, prefix := range prefixes {
+		shared.Add(e, prefix+path, routes...)
+		shared.Add(e, prefix+path+"/", routes...)
+	}
+}
+
+// authenticated finds out who asks and runs do, which answers.
+func (d *Dialect) authenticated(do func(c echo.Context, caller *auth.Caller) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		caller, err := d.caller(c)
+		if err == nil {
+			err = do(c, caller)
+		}
+		if refused, ok := errors.AsType[*refusal](err); ok {
+			return respond(c, refused.status, refused.body)
+		}
+		return err
+	}
+}
+
+func (d *Dialect) caller(c echo.Context) (*auth.Caller, error) {
+	r := c.Request()
+	bearer, err := request.Token(r, request.SchemeAPIToken, request.SchemeToken, request.SchemeBearer)
+	if err != nil {
+		return nil, err
+	}
+	return d.Callers.Resolve(r.Context(), bearer)
+}
+
+// mountMetadata adds the platform metadata. The path ends in a slash; without it, and without what the gateway of ibl.ai strips, it is the same.
+func (d *Dialect) mountMetadata(e *echo.Echo) {
+	d.add(e, dmHost, "/api/core/users/platform-metadata",
+		origin.Route{Method: http.MethodGet, Handler: d.serve(d.get)},
+		origin.Route{Method: http.MethodPatch, Handler: d.serve(d.apply(patch))},
+		origin.Route{Method: http.MethodPut, Handler: d.serve(d.apply(put))},
+		origin.Route{Method: http.MethodDelete, Handler: d.serve(d.reset)})
 }
 
 // subject is the object a request is about.
@@ -65,11 +121,7 @@ func (d *Dialect) serve(do func(c echo.Context, about subject) error) echo.Handl
 
 func (d *Dialect) subject(c echo.Context) (subject, error) {
 	r := c.Request()
-	bearer, err := request.Token(r, request.SchemeAPIToken, request.SchemeToken, request.SchemeBearer)
-	if err != nil {
-		return subject{}, err
-	}
-	caller, err := d.Callers.Resolve(r.Context(), bearer)
+	caller, err := d.caller(c)
 	if err != nil {
 		return subject{}, err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/claimsmith/claimsmith/handlers/problem"
 )
 
-// refusal is an answer whose body is ibl.ai's own.
+// refusal is an answer whose body is ibl.ai's own, nil for none.
 type refusal struct {
 	status int
 	body   any
@@ -70,6 +70,8 @@ func (d *Dialect) RenderError(c echo.Context, p problem.Problem) error {
 			sent := strings.Join(r.Header.Values("Content-Type"), ", ")
 			detail = `Unsupported media type "` + sent[:min(len(sent), maxQuoted)] + `" in request.`
 		}
+	case http.StatusTooManyRequests:
+		return respond(c, p.Status, inError("Too many requests"))
 	case http.StatusServiceUnavailable:
 		detail = cmp.Or(detail, "Service temporarily unavailable, try again later.")
 	}

@@ -10,22 +10,24 @@ import (
 
 // exportBody is a user in the form personBody reads. What would be empty is left out.
 type exportBody struct {
-	ID            string      `json:"id"`
-	Username      string      `json:"username,omitempty"`
-	Email         string      `json:"email,omitempty"`
-	EmailVerified bool        `json:"email_verified,omitzero"`
-	PasswordHash  string      `json:"password_hash,omitempty"`
-	Temporary     bool        `json:"temporary,omitzero"`
-	Disabled      bool        `json:"disabled,omitzero"`
-	Profile       profileBody `json:"profile,omitzero"`
-	Metadata      []lineEntry `json:"metadata,omitempty"`
-	Groups        []string    `json:"groups,omitempty"`
+	ID            string         `json:"id"`
+	Username      string         `json:"username,omitempty"`
+	Email         string         `json:"email,omitempty"`
+	EmailVerified bool           `json:"email_verified,omitzero"`
+	PasswordHash  string         `json:"password_hash,omitempty"`
+	Temporary     bool           `json:"temporary,omitzero"`
+	Disabled      bool           `json:"disabled,omitzero"`
+	Profile       profileBody    `json:"profile,omitzero"`
+	Biography     *biographyBody `json:"biography,omitempty"`
+	Metadata      []lineEntry    `json:"metadata,omitempty"`
+	Groups        []string       `json:"groups,omitempty"`
 }
 
 func viewExported(e *people.Exported) exportBody {
 	body := exportBody{
 		ID: e.ID, Username: e.Username, Email: e.Email, EmailVerified: e.EmailVerified, PasswordHash: e.PasswordHash,
-		Temporary: e.MustChangePassword && e.PasswordHash != "", Disabled: e.Disabled, Profile: viewProfile(&e.Profile), Groups: e.Groups,
+		Temporary: e.MustChangePassword && e.PasswordHash != "", Disabled: e.Disabled, Profile: viewProfile(&e.Profile), Biography: viewBiography(&e.Biography),
+		Groups: e.Groups,
 	}
 	if e.Document != nil {
 		body.Metadata = viewLineEntries(e.Document)

@@ -8,10 +8,11 @@ import (
 // personBody is a user as import takes him and export gives him.
 type personBody struct {
 	newUserBody
-	Disabled bool          `json:"disabled"`
-	Metadata []lineSetBody `json:"metadata"`
-	Groups   []string      `json:"groups"`
-	Apps     []appBody     `json:"apps"`
+	Disabled  bool          `json:"disabled"`
+	Biography biographyBody `json:"biography"`
+	Metadata  []lineSetBody `json:"metadata"`
+	Groups    []string      `json:"groups"`
+	Apps      []appBody     `json:"apps"`
 }
 
 // appBody is what an application keeps about a user.
@@ -22,7 +23,7 @@ type appBody struct {
 
 func (b personBody) newcomer() (people.Newcomer, error) {
 	n := people.Newcomer{NewUser: b.newUser(), Groups: b.Groups}
-	n.Disabled = b.Disabled
+	n.Disabled, n.Biography = b.Disabled, b.Biography.biography()
 	var err error
 	if n.Metadata, err = linePuts(b.Metadata); err != nil {
 		return n, err

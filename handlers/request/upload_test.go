@@ -39,6 +39,7 @@ func TestDecodeUpload(t *testing.T) {
 		{"a long file", "/", "multipart/form-data; boundary=b", part(`name="f"; filename="x"`, strings.Repeat("x", 101)) + "--b--", nil, nil, request.TooLarge},
 		{"files that are long together", "/", "multipart/form-data; boundary=b", part(`name="f"; filename="x"`, strings.Repeat("x", 60)) +
 			part(`name="g"; filename="x"`, strings.Repeat("x", 60)) + "--b--", nil, nil, request.TooLarge},
+		{"as many fields as there may be", "/", "multipart/form-data; boundary=b", manyParts(20) + "--b--", manyFields(20), map[string][]byte{}, ""},
 		{"many fields", "/", "multipart/form-data; boundary=b", manyParts(21) + "--b--", nil, nil, request.Malformed},
 	}
 	for _, test := range tests {
@@ -55,12 +56,49 @@ func TestDecodeUpload(t *testing.T) {
 	}
 }
 
+func manyFields(n int) url.Values {
+	all := url.Values{}
+	for i := range n {
+		all["f"+strings.Repeat("x", i)] = []string{"v"}
+	}
+	return all
+}
+
 func manyParts(n int) string {
 	all := ""
 	for i := range n {
 		all += part(`name="f`+strings.Repeat("x", i)+`"`, "v")
 	}
 	return all
+}
+
+func TestDecodeFields(t *testing.T) {
+	field := part(`name="a"`, "x")
+	for _, test := range []struct {
+		name, body string
+		fields     url.Values
+		code       request.Code
+	}{
+		{"nothing", "--b--", url.Values{}, ""},
+		{"fields", field + part(`name="b"`, "") + "--b--", url.Values{"a": {"x"}, "b": {""}}, ""},
+		{"as many as there may be", manyParts(3) + "--b--", manyFields(3), ""},
+		{"many fields", manyParts(4) + "--b--", nil, request.Malformed},
+		{"a field twice", field + field + "--b--", nil, request.Malformed},
+		{"a file", field + part(`name="f"; filename="x"`, "x") + "--b--", nil, request.Malformed},
+		{"an empty file", part(`name="f"; filename="x"`, "") + "--b--", nil, request.Malformed},
+		{"a field that is no text", part(`name="a"`, "\xff") + "--b--", nil, request.Malformed},
+		{"a long body", part(`name="a"`, strings.Repeat("x", 500)) + "--b--", nil, request.TooLarge},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/?q=1", strings.NewReader(test.body))
+		r.Header.Set("Content-Type", formWithFiles)
+		fields, err := request.DecodeFields(r, 500, 3)
+		if refused, _ := errors.AsType[*request.Error](err); (refused == nil) != (test.code == "") || refused != nil && refused.Code != test.code {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if diff := cmp.Diff(test.fields, fields); diff != "" {
+			t.Errorf("%s: %s", test.name, diff)
+		}
+	}
 }
 
 func TestDecodeLargeForm(t *testing.T) {

@@ -11,6 +11,11 @@ var dialectPaths = map[string][]string{
 	"iblai": {
 		"/dm", "/dm/api/core/users/platform-metadata/?platform_key=default", "/api/core/users/platform-metadata?platform_key=default",
 		"/dm/nothing", "/openapi/iblai.json",
+		"/lms/api/user/v1/me", "/edx/api/user/v1/accounts/?username=jane", "/lms/api/user/v1/accounts/jane",
+		"/lms/api/user/v1/accounts/search_emails", "/edx/api/user/v1/preferences/jane/", "/lms/api/user/v1/preferences/jane/time_zone",
+		"/lms/api/ibl/users/manage/metadata/?username=jane", "/lms", "/edx/nothing", "/api/ibl/nothing",
+		"/api/user/v1/me", "/api/user/v1/accounts", "/api/user/v1/accounts/jane", "/api/user/v1/preferences/jane",
+		"/api/user/v1/preferences/jane/time_zone/", "/api/ibl/users/manage/metadata?username=jane",
 	},
 	"sentinel": {"/app/all", "/auth/verify", "/user/profiles/1", "/operator/nothing", "/openapi/sentinel.json"},
 	"zitadel": {

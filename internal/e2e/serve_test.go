@@ -31,7 +31,7 @@ type installation struct {
 func install(t testing.TB, redis ...string) *installation {
 	t.Helper()
 	kek := newKEK()
-	i := &installation{t: t, kek: kek, settings: append(slices.Clip(redis), "CLAIMSMITH_KEY_ENCRYPTION_KEY="+kek)}
+	i := &installation{t: t, kek: kek, settings: append(slices.Clip(redis), "CLAIMSMITH_KEY_ENCRYPTION_KEY="+kek, "CLAIMSMITH_FILES="+t.TempDir())}
 	code, stdout, stderr := run(t, i.settings, "bootstrap")
 	if code != 0 {
 		t.Fatalf("bootstrap: exit code %d\n%s", code, stderr)

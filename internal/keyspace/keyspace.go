@@ -71,7 +71,7 @@ func (s Space) tag(id string) string { return s.tags[s.Partition(id)] }
 
 // User names the hash with a user's record and credentials. Its fields: st (active, disabled, deleting, gone), un (canonical
 // username or ""), em (canonical verified e-mail or ""), o:<slug> per organisation, v (record version), op (operation that wrote
-// it), rec (the record), pw (password hash), ep (credentials epoch), fv, fop and fac (second factors: version, operations, record).
+// it), rec (the record), pw (password hash), ep (credentials epoch), no (number, see UserNumbers), fv, fop and fac (second factors: version, operations, record).
 func (s Space) User(id string) string { return s.tag(id) + "u:" + id }
 
 // Handle names the string with the id of the user a username or e-mail address names.
@@ -156,6 +156,10 @@ func (s Space) Sessions(user string) string { return s.tag(user) + "ss:" + user 
 // Consents names the hash of what a user has let clients have, fields "<org>:<client>".
 func (s Space) Consents(user string) string { return s.tag(user) + "cn:" + user }
 
+// Records names the hash of the records that an organisation has of a user, SharedRecords of those it has for itself.
+func (s Space) Records(org, user string) string { return s.tag(user) + "rs:" + org + ":" + user }
+func (s Space) SharedRecords(org string) string { return s.tag(org) + "rs:" + org + ":" }
+
 // Pushed names the hash of a pushed authorization request, Device that of a device's request, by its user code, and Once the string
 // that marks something as used.
 func (s Space) Pushed(id string) string       { return s.tag(id) + "pr:" + id }
@@ -198,6 +202,10 @@ func (s Space) ClientsOf(partition int, org string) string { return s.tags[parti
 // ClientNumbers names the hash of the numbers of all clients' ids, in one slot: last (the highest one given), id:<id> → number and
 // n:<number> → id.
 func (s Space) ClientNumbers() string { return s.tags[0] + "numbers" }
+
+// UserNumbers names the hash of the numbers of one partition's users: last (how many were given), n:<number> → id. The number of a user
+// stands in his own hash.
+func (s Space) UserNumbers(partition int) string { return s.tags[partition] + "un" }
 
 // APIToken names the hash of an operator's API token, APITokensOf the sorted set of one partition's tokens of an organisation.
 func (s Space) APIToken(id string) string                    { return s.tag(id) + "t:" + id }

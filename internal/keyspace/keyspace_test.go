@@ -26,12 +26,15 @@ func TestNamesArePinned(t *testing.T) {
 		s.Org("acme"):                          "cs:{175}:o:acme",
 		s.Client("web"):                        "cs:{145}:c:web",
 		s.ClientNumbers():                      "cs:{000}:numbers",
+		s.UserNumbers(113):                     "cs:{113}:un",
 		s.APIToken("abc"):                      "cs:{011}:t:abc",
 		s.Code(113, "C1"):                      "cs:{113}:ac:C1",
 		s.Session("jane", "S1"):                "cs:{113}:s:jane:S1",
 		s.SessionLogins("jane", "S1"):          "cs:{113}:sl:jane:S1",
 		s.Sessions("jane"):                     "cs:{113}:ss:jane",
 		s.Consents("jane"):                     "cs:{113}:cn:jane",
+		s.Records("default", "jane"):           "cs:{113}:rs:default:jane",
+		s.SharedRecords("acme"):                "cs:{175}:rs:acme:",
 		s.Logouts(113):                         "cs:{113}:lo",
 		s.LogoutsTaken(113, "OP"):              "cs:{113}:lt:OP",
 		s.Pushed("P1"):                         "cs:{026}:pr:P1",
@@ -101,7 +104,9 @@ func TestOneUserOnePartition(t *testing.T) {
 		for _, key := range []string{
 			s.Entries("o", id, ""), s.Claims("o", id, "a"), s.AppDocuments(id), s.Grant(id, "o", "g"), s.Grants(id),
 			s.Denied(id, "j"), s.UsersOf(s.Partition(id), "o"), s.Code(s.Partition(id), "c"), s.Session(id, "s"),
-			s.SessionLogins(id, "s"), s.Sessions(id), s.Consents(id), s.Logouts(s.Partition(id)), s.LogoutsTaken(s.Partition(id), "op"),
+			s.SessionLogins(id, "s"), s.Sessions(id), s.Consents(id), s.Records("o", id), s.Logouts(s.Partition(id)),
+			s.LogoutsTaken(s.Partition(id), "op"),
+			s.UserNumbers(s.Partition(id)),
 		} {
 			if !strings.HasPrefix(key, tag+"}") {
 				t.Fatalf("%q is not in the partition of %q", key, s.User(id))

@@ -26,6 +26,7 @@ type Line struct {
 	Temporary     bool           `json:"temporary,omitzero"`
 	Disabled      bool           `json:"disabled,omitzero"`
 	Profile       claims.Profile `json:"profile,omitzero"`
+	Biography     jsontext.Value `json:"biography,omitzero"`
 	Groups        []string       `json:"groups,omitempty"`
 	Metadata      []Entry        `json:"metadata,omitempty"`
 	Apps          []App          `json:"apps,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/claimsmith/claimsmith/auth"
 	"github.com/claimsmith/claimsmith/handlers/console/page"
 	"github.com/claimsmith/claimsmith/handlers/problem"
 )
@@ -58,21 +59,30 @@ func wordFor(name, id string) string {
 	return id
 }
 
-// eraseUser removes a user with everything that is his, once his name was typed.
+// eraseUser removes a user with everything that is his, once his name was typed. Somebody whose erasure was cut off is nowhere to be found
+// any more: sending the form again goes on with it.
 func (k *desk) eraseUser() error {
-	user, err := k.named()
+	id, err := k.value("user")
 	if err != nil {
 		return err
-	}
-	if k.form.Get("confirmation") != wordFor(page.NameToLogIn(&user), user.ID) {
-		return k.showErase(problem.New(problem.InvalidRequest, k.text("user.erase.mismatch")))
 	}
 	version, err := k.version()
 	if err != nil {
 		return err
 	}
-	if err := k.Users.Delete(k.Request().Context(), k.caller, k.org.Slug, user.ID, version); err != nil {
-		if k.fault(err) == "" {
+	user, err := k.named()
+	gone := auth.CodeOf(err) == auth.NotFound
+	switch {
+	case gone:
+	case err != nil:
+		return err
+	case k.form.Get("confirmation") != wordFor(page.NameToLogIn(&user), user.ID):
+		return k.showErase(problem.New(problem.InvalidRequest, k.text("user.erase.mismatch")))
+	default:
+		id = user.ID
+	}
+	if err := k.Users.Delete(k.Request().Context(), k.caller, k.org.Slug, id, version); err != nil {
+		if gone || k.fault(err) == "" {
 			return err
 		}
 		return k.showErase(err)

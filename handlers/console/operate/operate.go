@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/claimsmith/claimsmith/auth"
+	"github.com/claimsmith/claimsmith/auth/career"
 	"github.com/claimsmith/claimsmith/auth/factor"
 	"github.com/claimsmith/claimsmith/auth/grant"
 	"github.com/claimsmith/claimsmith/auth/keys"
@@ -49,6 +50,7 @@ type Dialect struct {
 	Metadata  *metadata.Service
 	Preview   *preview.Service
 	People    *people.Service
+	Career    *career.Service
 	Keys      *keys.Ring
 	// Grants and Verifier are what the console redeems its codes and checks its ID tokens by, as any client would.
 	Grants   *grant.Dispatcher
@@ -135,7 +137,7 @@ func (d *Dialect) mountUsers(e *echo.Echo) {
 	get(users+"/new", (*desk).newUser)
 	post(users, (*desk).createUser)
 	get(user, (*desk).user)
-	post(user+"/profile", fresh((*desk).saveProfile))
+	post(user+"/profile", fresh(patient((*desk).saveProfile)))
 	post(user+"/group", (*desk).saveGroups)
 	post(user+"/password", fresh((*desk).setPassword))
 	post(user+"/state", (*desk).setState)
@@ -145,7 +147,7 @@ func (d *Dialect) mountUsers(e *echo.Echo) {
 	post(user+"/factor/reset", fresh((*desk).resetFactors))
 	post(user+"/export", fresh(patient((*desk).exportUser)))
 	get(user+"/erase", (*desk).askErase)
-	post(user+"/erase", fresh((*desk).eraseUser))
+	post(user+"/erase", fresh(patient((*desk).eraseUser)))
 	d.mountDocument(e, user)
 }
 

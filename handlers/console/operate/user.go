@@ -34,6 +34,8 @@ type userPage struct {
 	Role    auth.Role
 	Roles   []auth.Role
 	Factors factor.Factors
+	// Own is what he says of himself beyond his profile, to be seen here and not changed.
+	Own []page.Fact
 	// Sessions are where he is logged in; Known says that the user may see that.
 	Sessions []browserSession
 	Known    bool
@@ -104,6 +106,9 @@ func (k *desk) showUser(fault error) error {
 		data.Groups = append(data.Groups, groupChoice{g, is})
 	}
 	if err := k.addLogins(data); err != nil {
+		return err
+	}
+	if data.Own, err = k.ownOf(&user); err != nil {
 		return err
 	}
 	if fault != nil {

@@ -53,8 +53,8 @@ func readAssets() (files map[string]staticFile, names map[string]string) {
 	return files, names
 }
 
-// unchanging is how long a browser may keep what never changes under its address.
-const unchanging = "public, max-age=31536000, immutable"
+// Unchanging is how long a browser may keep what never changes under its address.
+const Unchanging = "public, max-age=31536000, immutable"
 
 // Asset serves the files of this package at PathStatic/:asset.
 func Asset(c echo.Context) error {
@@ -66,6 +66,6 @@ func Asset(c echo.Context) error {
 	if !known {
 		return problem.New(problem.NotFound, "")
 	}
-	c.Response().Header().Set("Cache-Control", unchanging)
+	c.Response().Header().Set("Cache-Control", Unchanging)
 	return c.Blob(http.StatusOK, file.mediaType, file.text)
 }

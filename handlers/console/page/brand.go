@@ -38,7 +38,7 @@ func Brand(c echo.Context) error {
 	if !isStyle || validColor("#"+name) != name || name == "" {
 		return problem.New(problem.NotFound, "")
 	}
-	c.Response().Header().Set("Cache-Control", unchanging)
+	c.Response().Header().Set("Cache-Control", Unchanging)
 	return c.Blob(http.StatusOK, mediaTypes[".css"], []byte(brandStyle(name)))
 }
 
